@@ -1,0 +1,9 @@
+"""Loads the plugins; everything they do stands in `fixtures/`."""
+
+pytest_plugins = (
+    "fixtures.settings",
+    "fixtures.workers",
+    "fixtures.worlds",
+    "fixtures.claims",
+    "fixtures.progress",
+)

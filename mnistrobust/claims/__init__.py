@@ -1,0 +1,102 @@
+"""The registry: every claim of the source document, as data."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+from mnistrobust.errors import MnistRobustError, unknown
+
+FAMILIES = ("ann", "rnn", "cnn")
+KINDS = MappingProxyType(
+    {
+        "claim": "the document asserts it",
+        "owner": "asked for by the project's owner",
+        "figure": "a number or plot without an assertion",
+        "definition": "the document defines it",
+        "interface": "how a model is called",
+    }
+)
+JUDGED = ("claim", "owner")  # the kinds that get a verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One sentence of the source document with its reported figures.
+
+    `statement` says it in precise words, `quote` is the document's decisive fragment, `cell` the
+    cell of the notebook it stands at, counted from 1 (0: in no cell), `reported` the document's
+    figures by name, and `instead` what is true where the claim is not reproduced.
+    """
+
+    id: str
+    kind: str
+    statement: str
+    quote: str
+    cell: int
+    reported: MappingProxyType[str, float]
+    also_owner: bool = False
+    instead: str | None = None
+
+    @property
+    def family(self) -> str:
+        """`ann`, `rnn` or `cnn`."""
+        return self.id.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """The id without its family: the spec's name without `test_`."""
+        return self.id.partition(".")[2]
+
+    @property
+    def spec(self) -> str:
+        """The pytest id of the claim's spec."""
+        return f"specs/claims/test_{self.family}.py::test_{self.name}"
+
+    @property
+    def judged(self) -> bool:
+        """Whether the claim gets a verdict."""
+        return self.kind in JUDGED
+
+    @property
+    def said(self) -> str:
+        """The document's figures as text; `plot` where it shows only a picture."""
+        if not self.reported:
+            return "plot" if self.cell else "–"
+        return ", ".join(f"{name} {value:g}" for name, value in self.reported.items())
+
+
+@cache
+def load_claims() -> MappingProxyType[str, Claim]:
+    """Return all claims by id, in the document's order.
+
+    Raises MnistRobustError when the registry breaks its own rules.
+    """
+    claims = {}
+    for family in FAMILIES:
+        text = files(__package__).joinpath(f"{family}.toml").read_text("utf-8")
+        for name, fields in tomllib.loads(text).items():
+            claim = _claim(f"{family}.{name}", fields)
+            claims[claim.id] = claim
+    return MappingProxyType(claims)
+
+
+def claim_named(claim_id: str) -> Claim:
+    """Return the claim of that id; UsageError with the nearest id when there is none."""
+    claims = load_claims()
+    if claim_id not in claims:
+        raise unknown("claim", claim_id, claims)
+    return claims[claim_id]
+
+
+def _claim(claim_id: str, fields: dict[str, Any]) -> Claim:
+    if fields.get("kind") not in KINDS:
+        kinds = ", ".join(KINDS)
+        raise MnistRobustError(f"Claim {claim_id}: expected a kind among {kinds}.")
+    try:
+        reported = MappingProxyType({k: float(v) for k, v in fields.pop("reported", {}).items()})
+        return Claim(id=claim_id, reported=reported, **fields)
+    except (TypeError, ValueError) as error:
+        raise MnistRobustError(f"Claim {claim_id}: {error}") from error

@@ -1,0 +1,129 @@
+"""Digests of source code: what a stored result depends on, by syntax tree.
+
+A comment, a docstring or a blank line changes no digest. Files are read, not imported, so that a
+key can be computed without TensorFlow.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "mnistrobust"
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class _Module:
+    definitions: dict[str, list[ast.stmt]]
+    imports: dict[str, tuple[str, str | None]]  # alias -> (module, name; None for the module)
+
+
+@cache
+def digest(*roots: str, skip: tuple[str, ...] = ()) -> str:
+    """Return the SHA-256 of the definitions that the roots are or refer to, in hexadecimal.
+
+    A root is `module:name`, or `module` for all of its definitions. References are followed
+    through this package, not into other packages, and not into what `skip` names in the same
+    two forms. Raises KeyError for a root that does not exist.
+    """
+    seen: dict[str, str] = {}
+    pending = [place for root in roots for place in _places(root)]
+    for module, name in pending:
+        if name not in _parse(module).definitions:
+            raise KeyError(f"{module}:{name}")
+    while pending:
+        module, name = pending.pop()
+        key = f"{module}:{name}"
+        if key in seen or key in skip or module in skip:
+            continue
+        parsed = _parse(module)
+        nodes = parsed.definitions.get(name)
+        if nodes is None:
+            continue
+        seen[key] = "".join(ast.dump(node) for node in nodes)
+        for node in nodes:
+            pending += _references(node, module, parsed)
+    text = "\n".join(f"{key} {seen[key]}" for key in sorted(seen))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _places(root: str) -> list[tuple[str, str]]:
+    module, _, name = root.partition(":")
+    return [(module, name)] if name else [(module, each) for each in _parse(module).definitions]
+
+
+def _file(module: str) -> Path | None:
+    if module != PACKAGE and not module.startswith(f"{PACKAGE}."):
+        return None
+    path = _FOLDER.joinpath(*module.split(".")[1:])
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _parse(module: str) -> _Module:
+    file = _file(module)
+    if file is None:
+        return _Module({}, {})
+    tree = ast.parse(file.read_bytes())
+    _drop_docstrings(tree)
+    definitions: dict[str, list[ast.stmt]] = {}
+    for node in tree.body:
+        for name in _defined(node):
+            definitions.setdefault(name, []).append(node)
+    imports: dict[str, tuple[str, str | None]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                known = (inner, None) if _file(inner) else (node.module, alias.name)
+                imports[alias.asname or alias.name] = known
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.asname:
+                    imports[alias.asname] = (alias.name, None)
+    return _Module(definitions, imports)
+
+
+def _defined(node: ast.stmt) -> Iterable[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return []
+    return {
+        name.id
+        for name in ast.walk(node)
+        if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+    }
+
+
+def _references(node: ast.stmt, module: str, parsed: _Module) -> Iterable[tuple[str, str]]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name):
+            if part.id in parsed.definitions:
+                yield module, part.id
+            elif part.id in parsed.imports:
+                origin, name = parsed.imports[part.id]
+                if name is not None:
+                    yield origin, name
+        elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
+            origin, name = parsed.imports.get(part.value.id, ("", ""))
+            if name is None:
+                yield origin, part.attr
+
+
+def _drop_docstrings(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:] or [ast.Pass()]

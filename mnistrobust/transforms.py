@@ -1,0 +1,96 @@
+"""What is done to images: pure functions of NumPy arrays or pandas frames.
+
+Images are floats with 1.0 as full ink, in any of the shapes (n, 784), (n, 28, 28) and
+(n, 28, 28, 1). Each function returns a new object of the same kind, shape, dtype, index and
+columns, and leaves its input untouched. Randomness is an argument.
+"""
+
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from mnistrobust.errors import ImageError
+
+Images = TypeVar("Images", np.ndarray, pd.DataFrame)
+
+PIXELS = 784
+THRESHOLD = 0.9
+NOISE_LABEL = 10
+_SHAPES = ((784,), (28, 28), (28, 28, 1))
+
+
+def offset_noise(images: Images, rng: np.random.Generator) -> Images:
+    """Add one draw of 784 offsets, uniform in [0, 1), to every image of the set.
+
+    This is what the document's `X.apply(lambda x: x + random.rand())` does, since pandas applies
+    it per column. Values reach 2; nothing is clipped. Two calls draw two different offsets.
+    Raises ImageError when `images` is no set of finite float images.
+    """
+    values = checked(images)
+    offsets = rng.random(PIXELS).reshape(values.shape[1:])
+    return _like(images, values + offsets.astype(values.dtype))
+
+
+def pure_noise(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return `n` images (n, 784), float32, every pixel independent and uniform in [0, 1)."""
+    if n < 0:
+        raise ImageError(f"Expected a number of images from 0, received {n}.")
+    return rng.random((n, PIXELS), dtype=np.float32)
+
+
+def invert(images: Images) -> Images:
+    """Return 1 - x for each pixel; ImageError when `images` is no set of finite float images."""
+    values = checked(images)
+    return _like(images, 1 - values)
+
+
+def threshold(images: Images, t: float = THRESHOLD) -> Images:
+    """Return 1 where a pixel is at least `t`, else 0.
+
+    Raises ImageError when `images` is no set of finite float images or `t` is not finite.
+    """
+    if not np.isfinite(t):
+        raise ImageError(f"Expected a finite threshold such as {THRESHOLD}, received {t}.")
+    values = checked(images)
+    return _like(images, (values >= t).astype(values.dtype))
+
+
+def with_noise_class(
+    images: np.ndarray, labels: np.ndarray, n: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Append `n` pure-noise images labelled 10 to images (m, 784) and labels (m,)."""
+    noise = pure_noise(n, rng).astype(images.dtype)
+    noise_labels = np.full(n, NOISE_LABEL, labels.dtype)
+    return np.concatenate([images, noise]), np.concatenate([labels, noise_labels])
+
+
+def checked(images: Any) -> np.ndarray:
+    """Return the values of a set of images as an array, without a copy where possible.
+
+    Raises ImageError, with what was expected and received, for anything but finite float images
+    of shape (n, 784), (n, 28, 28) or (n, 28, 28, 1).
+    """
+    if not isinstance(images, np.ndarray | pd.DataFrame):
+        kind = type(images).__name__
+        raise ImageError(f"Expected a NumPy array or a pandas DataFrame, received {kind}.")
+    values = np.asarray(images)
+    if values.ndim < 2 or values.shape[1:] not in _SHAPES:
+        raise ImageError(
+            f"Expected images of shape (n, 784), (n, 28, 28) or (n, 28, 28, 1), "
+            f"received {values.shape}; reshape them, or add an axis for a single image."
+        )
+    if not np.issubdtype(values.dtype, np.floating):
+        raise ImageError(
+            f"Expected float images with 1.0 as full ink, received {values.dtype}; "
+            f"divide pixels by 255.0 first."
+        )
+    if not np.isfinite(values).all():
+        raise ImageError("Expected finite pixels, received NaN or infinity; clean the images.")
+    return values
+
+
+def _like(images: Images, values: np.ndarray) -> Images:
+    if isinstance(images, pd.DataFrame):
+        return pd.DataFrame(values, index=images.index, columns=images.columns)
+    return values

@@ -1,0 +1,246 @@
+"""A world: all recipes trained from one seed, and what they do on every view."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from mnistrobust import code, data
+from mnistrobust.backend import THREADS
+from mnistrobust.models import architecture_named
+from mnistrobust.progress import Board
+from mnistrobust.randomness import stream
+from mnistrobust.readings import Reading, read
+from mnistrobust.recipes import Recipe, recipe_named
+from mnistrobust.store import Entry, Key, Store
+from mnistrobust.views import view_named
+
+if TYPE_CHECKING:
+    from mnistrobust.training import Trained
+
+VERSIONS_OF = ("tensorflow", "keras", "numpy", "numba", "scipy")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A recipe to train, and the views to read it on."""
+
+    recipe: str
+    views: tuple[str, ...] = ()
+
+
+class World:
+    """All recipes trained from one seed on one data set; made when asked for, then kept."""
+
+    def __init__(
+        self, seed: int, source: data.Source, store: Store, board: Board | None = None
+    ) -> None:
+        """Name a world; nothing is trained or read from disk yet."""
+        self.seed = seed
+        self.source = source
+        self.store = store
+        self.board = board
+        self._models: dict[str, Any] = {}
+        self._readings: dict[tuple[str, str], Reading] = {}
+
+    def model(self, recipe: str) -> Any:
+        """Return the trained Keras model of a recipe; UsageError for an unknown name."""
+        if recipe not in self._models:
+            from mnistrobust import training
+
+            trained = self.trained(recipe)
+            model = training.build(recipe_named(recipe), self.seed)
+            model.set_weights(trained.weights)
+            self._models[recipe] = model
+        return self._models[recipe]
+
+    def read(self, recipe: str, *, on: str) -> Reading:
+        """Return what a recipe's model does on a view; UsageError for an unknown name."""
+        recipe_named(recipe), view_named(on)  # fail before training for a wrong name
+        if (recipe, on) not in self._readings:
+            reading = self._stored_reading(recipe, on)
+            if reading is None:
+                self.trained(recipe)
+                reading = self._stored_reading(recipe, on) or self._read(recipe, on)
+            self._readings[recipe, on] = reading
+        return self._readings[recipe, on]
+
+    def trained(self, recipe: str) -> "Trained":
+        """Return weights and learning curve of a recipe, trained once for all processes."""
+        found = self._stored(recipe)
+        if found is None:
+            with self.store.lock(self.model_key(recipe)):
+                found = self._stored(recipe) or self._train(recipe)
+        return found
+
+    def complete(self, task: Task) -> bool:
+        """Return whether the store has the task's model and readings."""
+        if not self.store.has(self.model_key(task.recipe)):
+            return False
+        return all(self._has_reading(task.recipe, view) for view in task.views)
+
+    def fulfil(self, task: Task) -> None:
+        """Train and read what is missing of a task; call it with the model's lock held."""
+        if self._stored(task.recipe) is None:
+            self._train(task.recipe)
+        for view in task.views:
+            if not self._has_reading(task.recipe, view):
+                self._readings[task.recipe, view] = self._read(task.recipe, view)
+        if self.board:
+            self.board.finish(task.recipe)
+
+    def model_key(self, recipe: str) -> Key:
+        """Return the store's key of a recipe's weights."""
+        return _model_key(recipe_named(recipe), self.seed, self.source.digest)
+
+    def reading_key(self, recipe: str, view: str) -> Key | None:
+        """Return the store's key of a reading; None while the recipe is not trained."""
+        model_key = self.model_key(recipe)
+        weights = self.store.digest(model_key)
+        if weights is None:
+            return None
+        facts = {
+            "model": model_key.digest,
+            "weights": weights,
+            "view": view,
+            "seed": self.seed,
+            "code": _reading_code(view),
+        }
+        return Key("readings", f"{recipe}-{view}-{self.source.name}-seed{self.seed}", facts)
+
+    def _stored(self, recipe: str) -> "Trained | None":
+        entry = self.store.get(self.model_key(recipe))
+        if entry is None:
+            return None
+        from mnistrobust.training import Trained
+
+        weights = [entry.tensors[name] for name in sorted(entry.tensors)]
+        return Trained(weights, entry.meta["history"])
+
+    def _train(self, recipe: str) -> "Trained":
+        from mnistrobust import training
+
+        wanted = recipe_named(recipe)
+
+        def progress(epoch: int) -> None:
+            if self.board:
+                self.board.report(recipe, epoch, wanted.epochs)
+
+        progress(0)
+        trained = training.train(wanted, data.load(self.source), self.seed, progress)
+        tensors = {f"weight{i:02}": weight for i, weight in enumerate(trained.weights)}
+        self.store.put(self.model_key(recipe), Entry(tensors, {"history": trained.history}))
+        return trained
+
+    def _has_reading(self, recipe: str, view: str) -> bool:
+        key = self.reading_key(recipe, view)
+        return key is not None and self.store.has(key)
+
+    def _stored_reading(self, recipe: str, view: str) -> Reading | None:
+        key = self.reading_key(recipe, view)
+        entry = self.store.get(key) if key else None
+        return Reading.from_entry(entry) if entry else None
+
+    def _read(self, recipe: str, on: str) -> Reading:
+        from mnistrobust import training
+
+        dataset = data.load(self.source)
+        model = self.model(recipe)
+        weights = model.get_weights()
+        predict = training.predictor(model)
+        reading = read(
+            lambda images: predict(weights, training.shaped(model, images)),
+            view_named(on).draws(dataset, stream(self.seed, "view", on)),
+            recipe=recipe,
+            view=on,
+            seed=self.seed,
+            dataset=dataset.name,
+            classes=recipe_named(recipe).classes,
+            input_shape=tuple(model.input_shape[1:]),
+        )
+        key = self.reading_key(recipe, on)
+        if key is not None:
+            self.store.put(key, reading.to_entry())
+        return reading
+
+
+def work(world: World, tasks: Iterable[Task]) -> None:
+    """Fulfil, longest first, every task that no other process is at; then return.
+
+    Any number of processes that call this together leave no core idle while something is left
+    to train, and train nothing twice.
+    """
+    left = [task for task in tasks if not world.complete(task)]
+    if not left:
+        return  # a warm run does not open the data set
+    rows = len(data.load(world.source).train_labels)
+    costs = {task.recipe: cost(recipe_named(task.recipe), rows) for task in left}
+    if world.board:
+        world.board.plan(costs)
+    for task in sorted(left, key=lambda task: (-costs[task.recipe], task.recipe)):
+        if world.complete(task):
+            continue
+        with world.store.lock(world.model_key(task.recipe), wait=False) as held:
+            if held:
+                world.fulfil(task)
+
+
+def cost(recipe: Recipe, train_rows: int) -> float:
+    """Return roughly how many seconds a recipe trains on one core."""
+    thousands = recipe.size(train_rows) * recipe.epochs / 1000
+    return architecture_named(recipe.architecture).cost * thousands
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    return {name: version(name) for name in VERSIONS_OF}
+
+
+@cache
+def _model_key(recipe: Recipe, seed: int, data_digest: str) -> Key:
+    facts = {
+        "recipe": recipe.to_json(),
+        "seed": seed,
+        "data": data_digest,
+        "versions": versions(),
+        "threads": THREADS,
+        "device": "cpu",
+        "code": _training_code(recipe),
+    }
+    return Key("models", f"{recipe.name}-seed{seed}", facts)
+
+
+def _training_code(recipe: Recipe) -> list[str]:
+    """Digest what a recipe's training runs through, and nothing that others' does."""
+    architecture = architecture_named(recipe.architecture)
+    return [
+        code.digest("mnistrobust.training:train", skip=_UNRELATED),
+        code.digest(f"mnistrobust.engine.{architecture.engine}"),
+        code.digest(f"mnistrobust.models:{architecture.builder.__name__}", skip=_UNRELATED[2:]),
+        *(
+            code.digest(f"mnistrobust.transforms:{name}", skip=_UNRELATED[2:])
+            for name in (recipe.transform, "with_noise_class" if recipe.noise_class else None)
+            if name
+        ),
+    ]
+
+
+@cache
+def _reading_code(view: str) -> str:
+    draws = view_named(view).draws.__name__
+    return code.digest(
+        f"mnistrobust.views:{draws}", "mnistrobust.readings:read", skip=_UNRELATED[2:]
+    )
+
+
+# What training refers to but does not depend on: the first two are digested function by function.
+_UNRELATED = (
+    "mnistrobust.models",
+    "mnistrobust.transforms",
+    "mnistrobust.errors",
+    "mnistrobust.data:Source",
+    "mnistrobust.store",
+)
+
