@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 # One thread for each process: several processes side by side beat several threads in one for
@@ -48,7 +49,7 @@ def _quiet() -> Iterator[None]:
     except OSError:  # no standard error at all
         yield
         return
-    with open(os.devnull, "w") as nowhere:
+    with Path(os.devnull).open("w") as nowhere:
         sys.stderr.flush()
         os.dup2(nowhere.fileno(), 2)
         try:

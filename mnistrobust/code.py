@@ -77,14 +77,14 @@ def _parse(module: str) -> _Module:
         for name in _defined(node):
             definitions.setdefault(name, []).append(node)
     imports: dict[str, tuple[str, str | None]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                known = (inner, None) if _file(inner) else (node.module, alias.name)
+    for part in ast.walk(tree):
+        if isinstance(part, ast.ImportFrom) and part.module and not part.level:
+            for alias in part.names:
+                inner = f"{part.module}.{alias.name}"
+                known = (inner, None) if _file(inner) else (part.module, alias.name)
                 imports[alias.asname or alias.name] = known
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
+        elif isinstance(part, ast.Import):
+            for alias in part.names:
                 if alias.asname:
                     imports[alias.asname] = (alias.name, None)
     return _Module(definitions, imports)

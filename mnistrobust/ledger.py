@@ -124,3 +124,43 @@ def summary(results: Results) -> Iterable[str]:
             margins = [each.margin for each in row.outcomes if each.margin is not None]
             margin = f" (margin {min(margins):+.3f})" if margins else ""
             yield f"  {row.outcome}: {row.claim.id}{margin}: {row.measured}"
+
+
+def claim_json(claim: Claim) -> dict[str, Any]:
+    """Return a claim as `mnistrobust claims --json` prints it; no verdict where none is due."""
+    return {
+        "id": claim.id,
+        "family": claim.family,
+        "kind": claim.kind,
+        "statement": claim.statement,
+        "quote": claim.quote,
+        "reported": dict(claim.reported),
+        "verdict": PROVISIONAL if claim.judged else None,
+        "instead": claim.instead,
+        "spec": claim.spec,
+    }
+
+
+def markdown(results: Results) -> str:
+    """Return the ledger as a Markdown table, with the data set above it."""
+    lines = [
+        "# Ledger",
+        "",
+        f"Data: {_cell(str(results.source))}. Seeds: {', '.join(map(str, results.seeds))}.",
+        *([f"\n{results.source.notice}"] if results.source.notice else []),
+        "",
+        "| claim | kind | statement | document | measured | outcome |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows(results):
+        claim = row.claim
+        cells = (claim.id, claim.kind, claim.statement, claim.said, row.measured, row.outcome)
+        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Make text inert in a Markdown table."""
+    for character in "\\`*_<>[]|":
+        text = text.replace(character, f"\\{character}")
+    return text.replace("\n", " ")

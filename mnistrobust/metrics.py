@@ -7,8 +7,9 @@ SURE = 0.9  # the document's bar: "a confidence above 90.0%"
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Return log-probabilities (n, classes), float64, of logits (n, classes)."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    shifted: np.ndarray = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    log_probabilities: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return log_probabilities
 
 
 def accuracy(answers: np.ndarray, labels: np.ndarray) -> float:

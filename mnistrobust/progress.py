@@ -5,6 +5,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Board:
             pass  # progress is a courtesy: a full disk stops no training
 
     @staticmethod
-    def _read(path: Path) -> "dict[str, dict[str, float]] | list[str | int] | None | object":
+    def _read(path: Path) -> Any:
         try:
             return json.loads(path.read_text())
         except (OSError, ValueError):

@@ -144,7 +144,8 @@ class Reading:
     def from_entry(cls, entry: Entry) -> "Reading":
         """Return the reading that `to_entry` described."""
         meta = {name: value for name, value in entry.meta.items() if name != "key"}
-        return cls(**{**meta, "input_shape": tuple(meta["input_shape"])}, **entry.tensors)
+        fields: dict[str, Any] = {**meta, **entry.tensors}
+        return cls(**{**fields, "input_shape": tuple(meta["input_shape"])})
 
 
 _ARRAYS = ("labels", "answers", "confidence", "losses")
@@ -167,7 +168,8 @@ def read(logits: Logits, draws: Draws, **facts: Any) -> Reading:
         rows["answers"].append(answers.astype(np.uint8))
         rows["confidence"].append(np.exp(log_probabilities[index, answers]).astype(np.float32))
         rows["losses"].append(losses.astype(np.float32))
-    return Reading(**{name: np.stack(each) for name, each in rows.items()}, **facts)
+    arrays: dict[str, Any] = {name: np.stack(each) for name, each in rows.items()}
+    return Reading(**arrays, **facts)
 
 
 def degenerate(reading: Reading, kind: str) -> Reading:

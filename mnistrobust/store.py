@@ -71,7 +71,8 @@ class Entry:
         """Return the entry in the safetensors format; equal entries give equal bytes."""
         # One metadata key only: the format keeps no order among several.
         tensors = {name: np.ascontiguousarray(each) for name, each in self.tensors.items()}
-        return safetensors.numpy.save(tensors, {"json": _json(self.meta).decode()})
+        content: bytes = safetensors.numpy.save(tensors, {"json": _json(self.meta).decode()})
+        return content
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Entry":
@@ -153,19 +154,18 @@ class Store:
         """
         path = self.root / "locks" / f"{key.name.replace('/', '-')}.lock"
         lock = filelock.FileLock(path)
-        held = True
+        free = True
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=-1 if wait else 0)
         except filelock.Timeout:
-            held = False
+            free = False
         except (OSError, NotImplementedError):
-            lock = None  # read-only, full, or a file system without locks
+            pass  # read-only, full, or a file system without locks
         try:
-            yield held
+            yield free
         finally:
-            if lock is not None and held:
-                lock.release()
+            lock.release()
 
     def path(self, key: Key) -> Path:
         """Return the file that holds, or would hold, a key's entry."""

@@ -44,9 +44,7 @@ def build(recipe: Recipe, seed: int) -> Any:
         return architecture_named(recipe.architecture).builder(recipe.classes)
 
 
-def train(
-    recipe: Recipe, dataset: Dataset, seed: int, progress: Progress | None = None
-) -> Trained:
+def train(recipe: Recipe, dataset: Dataset, seed: int, progress: Progress | None = None) -> Trained:
     """Train a recipe, on the fast engine where there is one for its architecture, else in Keras."""
     images, labels = training_set(recipe, dataset, seed)
     model = build(recipe, seed)
@@ -90,7 +88,8 @@ def predictor(model: Any) -> Callable[[Weights, np.ndarray], np.ndarray]:
         model.set_weights(weights)
         probabilities = model.predict(images, batch_size=PREDICT_BATCH, verbose=0)
         # The logits up to a constant, which is all that a softmax keeps of them.
-        return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+        logits: np.ndarray = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+        return logits
 
     return predict
 

@@ -1,6 +1,6 @@
 """A world: all recipes trained from one seed, and what they do on every view."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -165,7 +165,7 @@ class World:
         return reading
 
 
-def work(world: World, tasks: Iterable[Task]) -> None:
+def work(world: World, tasks: Sequence[Task]) -> None:
     """Fulfil, longest first, every task that no other process is at; then return.
 
     Any number of processes that call this together leave no core idle while something is left
@@ -243,4 +243,3 @@ _UNRELATED = (
     "mnistrobust.data:Source",
     "mnistrobust.store",
 )
-

@@ -1,0 +1,58 @@
+"""`mnistrobust verify`: the specs, run by pytest, and what they report."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from mnistrobust.errors import UsageError
+from mnistrobust.ledger import Results, markdown
+
+_SPECS = Path("specs") / "claims"
+
+
+def find_clone(start: Path | None = None) -> Path:
+    """Return the folder with the specs: the current one or one above it.
+
+    Raises UsageError outside a clone: the specs are not part of the installed package.
+    """
+    here = (start or Path.cwd()).absolute()
+    for folder in (here, *here.parents):
+        if (folder / _SPECS).is_dir() and (folder / "conftest.py").is_file():
+            return folder
+    raise UsageError(
+        f"verify runs the specs of a clone of this project, and {here} is not in one: "
+        f"change to the clone's folder first."
+    )
+
+
+def verify(options: Mapping[str, str | None], *, offline: bool) -> tuple[Results | None, int]:
+    """Run the claims' specs and return what they report and the exit code.
+
+    pytest writes to standard error. Results are None where it could not run the specs.
+    """
+    clone = find_clone()
+    with tempfile.TemporaryDirectory(prefix="mnistrobust-") as folder:
+        target = Path(folder) / "results.json"
+        command = [sys.executable, "-m", "pytest", str(_SPECS), "-n", "auto"]
+        command += ["--results", str(target)]
+        for name, value in options.items():
+            if value is not None:
+                command += [name, value]
+        command += ["--offline"] if offline else []
+        code = subprocess.run(command, cwd=clone, stdout=sys.stderr, check=False).returncode  # noqa: S603
+        results = Results.from_json(target.read_text("utf-8")) if target.exists() else None
+    if results is not None and not results.outcomes:
+        results = None
+    return results, {0: 0, 1: 1, 3: 3}.get(code, 2)
+
+
+def write_report(results: Results, folder: Path) -> None:
+    """Write `results.json` and `ledger.md` into a folder; UsageError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "results.json").write_text(results.to_json(), "utf-8")
+        (folder / "ledger.md").write_text(markdown(results), "utf-8")
+    except OSError as error:
+        raise UsageError(f"--report {folder}: {error.strerror}; name another folder.") from error
