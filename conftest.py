@@ -6,4 +6,5 @@ pytest_plugins = (
     "fixtures.worlds",
     "fixtures.claims",
     "fixtures.progress",
+    "fixtures.properties",
 )

@@ -75,16 +75,17 @@ def verify(
     found, code = verifying.verify(options, offline=offline)
     if found is None:
         raise typer.Exit(code)
+    from mnistrobust import rendering
+
     verifying.write_report(found, report)
+    rendering.save_ledger(found, report / "ledger.svg")
     if results:
         results.write_text(found.to_json(), "utf-8")
     if as_json:
         sys.stdout.write(found.to_json())
     else:
-        from mnistrobust import rendering
-
         rendering.print_ledger(found)
-        rendering.note(f"Report: {report / 'ledger.md'}, {report / 'results.json'}")
+        rendering.note(f"Report: {report / 'ledger.md'}, ledger.svg and results.json")
     raise typer.Exit(code)
 
 

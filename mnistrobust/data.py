@@ -172,7 +172,9 @@ def _load(source_json: str) -> Dataset:
 
 
 def _unit(images: np.ndarray) -> np.ndarray:
-    scaled: np.ndarray = np.divide(images.reshape(len(images), 784), np.float32(255), dtype=np.float32)
+    scaled: np.ndarray = np.divide(
+        images.reshape(len(images), 784), np.float32(255), dtype=np.float32
+    )
     scaled.flags.writeable = False  # shared by every recipe and view
     return scaled
 

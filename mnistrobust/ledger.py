@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mnistrobust.claims import Claim, load_claims
+from mnistrobust.claims import Claim, claim_named, load_claims
 from mnistrobust.data import Source
 
 HOLDS = "holds"
@@ -29,10 +29,10 @@ class Outcome:
 
     @property
     def word(self) -> str:
-        """The outcome in a word: the margin's sign, for one world."""
+        """The outcome in a word: the margin's sign, where the document makes a claim."""
         if self.error is not None:
             return ERROR
-        if self.margin is None:
+        if self.margin is None or not claim_named(self.id).judged:
             return REPORTED
         return HOLDS if self.margin > 0 else FAILS
 

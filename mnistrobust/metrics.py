@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from mnistrobust.errors import ImageError
+
 SURE = 0.9  # the document's bar: "a confidence above 90.0%"
 
 
@@ -33,7 +35,16 @@ def counts(answers: np.ndarray, classes: int) -> list[int]:
 
 
 def confusion(labels: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarray:
-    """Return the matrix (classes, classes) of how often a label (row) got an answer (column)."""
+    """Return the matrix (classes, classes) of how often a label (row) got an answer (column).
+
+    Raises ImageError for a label or an answer that is not in 0…classes-1.
+    """
+    for kind, values in (("labels", labels), ("answers", answers)):
+        if values.size and not 0 <= values.min() <= values.max() < classes:
+            raise ImageError(
+                f"Expected {kind} in 0…{classes - 1}, received {values.min()}…{values.max()}; "
+                f"pass the number of classes that the model and the labels have."
+            )
     pairs = labels.ravel().astype(np.int64) * classes + answers.ravel()
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 

@@ -1,5 +1,7 @@
 """What the commands show on a terminal: tables, notes and progress."""
 
+import os
+import re
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -19,6 +21,8 @@ from mnistrobust.world import Task, World
 
 _COLOURS = {HOLDS: "green", FAILS: "red", "failed": "bold red"}
 _REFRESH_SECONDS = 0.5
+_PICTURE_COLUMNS = 168
+_WIDE = 110  # columns from which the ledger has one column for each thing
 
 
 def note(text: str) -> None:
@@ -29,21 +33,49 @@ def note(text: str) -> None:
 def print_ledger(results: Results, console: Console | None = None) -> None:
     """Print one row for each claim: what the document said, what we measured, and the outcome."""
     console = console or Console(highlight=False)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("claim", ratio=5)
-    table.add_column("document", ratio=2)
-    table.add_column("measured", ratio=3)
-    table.add_column("outcome", ratio=2)
+    wide = console.width >= _WIDE
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, leading=1)
+    table.add_column("claim", ratio=4 if wide else 3)
+    if wide:
+        table.add_column("the document", ratio=2)
+        table.add_column("measured", ratio=2)
+        table.add_column("outcome", width=16)
+    else:
+        table.add_column("outcome; the document; measured", ratio=2)
     for row in rows(results):
         claim = Text(row.claim.id, style="bold", overflow="fold")
         claim.append(f"\n{row.claim.statement}", style="not bold")
-        kind = "" if row.claim.judged else f"\n({row.claim.kind})"
-        outcome = Text(f"{row.outcome}{kind}", style=_COLOURS.get(row.outcome, ""))
-        cells = (claim, Text(row.claim.said), Text(row.measured, overflow="fold"), outcome)
-        table.add_row(*cells, end_section=True)
+        outcome = Text(row.outcome, style=_COLOURS.get(row.outcome, ""))
+        measured = Text(row.measured, overflow="fold")
+        if wide:
+            table.add_row(claim, Text(row.claim.said), measured, outcome)
+        else:
+            said = Text(f"said: {row.claim.said}\n")
+            table.add_row(claim, Text.assemble(outcome, "\n", said, measured))
     console.print(table)
     for line in summary(results):
         console.print(Text(line))
+
+
+def save_ledger(results: Results, target: Path) -> None:
+    """Save the ledger as an SVG picture, a line for each claim."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("claim", no_wrap=True)
+    for name in ("the document", "measured", "outcome"):
+        table.add_column(name)
+    for row in rows(results):
+        outcome = Text(row.outcome, style=_COLOURS.get(row.outcome, ""))
+        table.add_row(row.claim.id, Text(row.claim.said), Text(row.measured), outcome)
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        console = Console(record=True, width=_PICTURE_COLUMNS, file=nowhere, highlight=False)
+        console.print(table)
+        for line in summary(results):
+            console.print(Text(line))
+            break  # the table says the rest
+        title = f"mnistrobust verify · {results.source.name}"
+        svg = console.export_svg(title=title, unique_id="ledger")
+    # Rich names a font to fetch from the network; the fall-back fonts do.
+    target.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), "utf-8")
 
 
 def print_claims(claims: Sequence[Claim]) -> None:

@@ -33,9 +33,12 @@ def offset_noise(images: Images, rng: np.random.Generator) -> Images:
 
 
 def pure_noise(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return `n` images (n, 784), float32, every pixel independent and uniform in [0, 1)."""
-    if n < 0:
-        raise ImageError(f"Expected a number of images from 0, received {n}.")
+    """Return `n` images (n, 784), float32, every pixel independent and uniform in [0, 1).
+
+    Raises ImageError when `n` is no whole number from 0.
+    """
+    if not isinstance(n, int | np.integer) or n < 0:
+        raise ImageError(f"Expected a whole number of images from 0, received {n!r}; pass an int.")
     return rng.random((n, PIXELS), dtype=np.float32)
 
 
@@ -59,10 +62,20 @@ def threshold(images: Images, t: float = THRESHOLD) -> Images:
 def with_noise_class(
     images: np.ndarray, labels: np.ndarray, n: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Append `n` pure-noise images labelled 10 to images (m, 784) and labels (m,)."""
-    noise = pure_noise(n, rng).astype(images.dtype)
+    """Append `n` pure-noise images labelled 10 to images (m, 784) and labels (m,).
+
+    Raises ImageError when `images` is no set of finite float images or the labels are not one
+    for each image.
+    """
+    values = checked(images)
+    if labels.shape != values.shape[:1]:
+        raise ImageError(
+            f"Expected labels of shape ({len(values)},), one for each image, "
+            f"received {labels.shape}; pass the labels of these images."
+        )
+    noise = pure_noise(n, rng).astype(values.dtype).reshape(n, *values.shape[1:])
     noise_labels = np.full(n, NOISE_LABEL, labels.dtype)
-    return np.concatenate([images, noise]), np.concatenate([labels, noise_labels])
+    return np.concatenate([values, noise]), np.concatenate([labels, noise_labels])
 
 
 def checked(images: Any) -> np.ndarray:

@@ -64,7 +64,7 @@ class Claim:
     def said(self) -> str:
         """The document's figures as text; `plot` where it shows only a picture."""
         if not self.reported:
-            return "plot" if self.cell else "–"
+            return "–" if self.kind in {"interface", "owner"} else "plot"
         return ", ".join(f"{name} {value:g}" for name, value in self.reported.items())
 
 

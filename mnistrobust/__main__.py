@@ -1,0 +1,5 @@
+"""`python -m mnistrobust`."""
+
+from mnistrobust.cli import main
+
+main()

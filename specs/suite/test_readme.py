@@ -1,0 +1,48 @@
+"""The README's commands, examples and tables match the code."""
+
+import re
+from pathlib import Path
+
+from mnistrobust.recipes import RECIPES
+from mnistrobust.views import VIEWS
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def block(marker):
+    return re.search(rf"<!-- {marker} -->\n```\w+\n(.*?)```", README, re.DOTALL)[1]
+
+
+def test_both_commands_install_and_run():
+    """Each of the two commands is one line that installs, then runs."""
+    for name, run in (("verify", "mnistrobust verify"), ("test", "pytest specs -n auto")):
+        command = block(f"command: {name}")
+        assert command.count("\n") == 1
+        assert command.startswith("python3 -m venv .venv && .venv/bin/pip install -q -e . && ")
+        assert command.strip().endswith(f".venv/bin/{run}")
+
+
+def test_linked_files_exist():
+    """Every relative link of the README leads to a file of the project."""
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", README)
+
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_example_names_what_exists():
+    """The spec of one's own uses real recipes and views, and compiles."""
+    example = block("example: spec")
+    compile(example, "README.md", "exec")
+
+    assert set(re.findall(r'(?:views\(|on=)"([^"]+)"', example)) <= set(VIEWS)
+    assert set(re.findall(r'read\("([^"]+)"', example)) <= set(RECIPES)
+
+
+def test_every_module_that_the_table_names_exists():
+    """The table of where things go names files that exist."""
+    files = re.findall(r"`(mnistrobust/[\w/]+\.py)`", README)
+
+    assert files
+    assert [name for name in files if not (ROOT / name).is_file()] == []

@@ -1,0 +1,76 @@
+"""The registry of claims and the specs mirror each other."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from mnistrobust import words
+from mnistrobust.claims import FAMILIES, load_claims
+
+SPECS = Path(__file__).parents[1] / "claims"
+
+
+def spec_functions():
+    for family in FAMILIES:
+        file = SPECS / f"test_{family}.py"
+        for node in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                yield f"{family}.{node.name.removeprefix('test_')}", node
+
+
+def test_every_claim_has_exactly_one_spec():
+    """Claims and specs are the same names in the same order, in one file for each family."""
+    assert {file.stem for file in SPECS.glob("*.py")} == {f"test_{name}" for name in FAMILIES}
+    assert [name for name, _ in spec_functions()] == list(load_claims())
+
+
+def test_registry_accounts_for_every_row_of_the_document():
+    """The document has 37 rows, of which 29 get a verdict."""
+    claims = load_claims().values()
+
+    assert len(claims) == 37
+    assert sum(claim.judged for claim in claims) == 29
+    assert {claim.family for claim in claims} == set(FAMILIES)
+
+
+@pytest.mark.parametrize("claim", load_claims().values(), ids=lambda claim: claim.id)
+def test_claims_keep_the_style(claim):
+    """Quotes are short fragments; statements and names say what is, not what should be."""
+    assert len(claim.quote.split()) <= 12
+    assert claim.statement.endswith(".")
+    assert not re.search(r"\b(should|must|works|correctly)\b", claim.statement)
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", claim.name)
+    assert all(name.isidentifier() for name in claim.reported)
+
+
+@pytest.mark.parametrize(("name", "node"), list(spec_functions()), ids=str)
+def test_specs_hold_no_numbers_and_no_branches(name, node):
+    """A spec names words and views: no bound of its own, no branch, no print."""
+    body = [each for each in node.body if not isinstance(each, ast.Expr | ast.Assign)]
+    digits = {
+        part.value
+        for part in ast.walk(node)
+        if isinstance(part, ast.Constant) and isinstance(part.value, int | float)
+    }
+
+    assert body == []
+    assert digits <= set(range(11)), f"{name} has a bound of its own"
+
+
+@pytest.mark.parametrize(("name", "node"), list(spec_functions()), ids=str)
+def test_margins_are_made_of_named_words(name, node):
+    """Every argument of claim.margin is a call of a word, and every judged claim has a control."""
+    margins = [
+        argument
+        for part in ast.walk(node)
+        if isinstance(part, ast.Call) and ast.unparse(part.func) == "claim.margin"
+        for argument in part.args
+    ]
+    called = [ast.unparse(margin.func) for margin in margins]
+
+    assert all(call.startswith("words.") and hasattr(words, call[6:]) for call in called)
+    if load_claims()[name].judged:
+        assert called
+        assert any(ast.unparse(each).startswith("control(") for each in node.decorator_list)
