@@ -27,6 +27,11 @@ _IDX_NAMES = {
     "x_test": "t10k-images-idx3-ubyte",
     "y_test": "t10k-labels-idx1-ubyte",
 }
+# What files of any content make NumPy, zipfile, gzip and struct raise.
+_UNREADABLE = (
+    *(OSError, ValueError, EOFError, KeyError, TypeError, MemoryError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 _EXPECTED = (
     "expected an .npz with x_train, y_train, x_test and y_test, or a folder with the four IDX files"
 )
@@ -48,12 +53,18 @@ def read(path: Path) -> Arrays:
     Returns `x_train` and `x_test` (n, 28, 28) and `y_train` and `y_test` (n,), all uint8.
     Raises DataError when the file is missing, unreadable or of another kind.
     """
-    if not path.exists():
-        raise DataError(f"No such file or folder: {path}; {_EXPECTED}.")
     try:
-        return _read_idx_folder(path) if path.is_dir() else _read_npz(path)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        if not path.exists():
+            raise DataError(f"No such file or folder: {path}; {_EXPECTED}.")
+        arrays = _read_idx_folder(path) if path.is_dir() else _read_npz(path)
+    except _UNREADABLE as error:
         raise DataError(f"Cannot read {path} ({error}); {_EXPECTED}.") from error
+    for name, array in arrays.items():
+        if array.dtype != np.uint8:
+            raise DataError(
+                f"Cannot use {path}: {name} holds {array.dtype}, expected MNIST's bytes (uint8)."
+            )
+    return arrays
 
 
 def identify(arrays: Arrays) -> tuple[str, str]:
@@ -70,7 +81,10 @@ def identify(arrays: Arrays) -> tuple[str, str]:
 
 
 def _read_npz(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as archive:
+    archive = np.load(path, allow_pickle=False)
+    if isinstance(archive, np.ndarray):
+        raise TypeError("a single array")
+    with archive:
         return {name: np.asarray(archive[name]) for name in ARRAYS}
 
 
