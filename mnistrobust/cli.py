@@ -1,14 +1,17 @@
 """The command `mnistrobust`: results on standard output, everything else on standard error."""
 
+import io
 import json
+import os
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnistrobust.errors import MnistRobustError, UsageError
+from mnistrobust.bench.command import bench
+from mnistrobust.errors import MnistRobustError, UsageError, inert, say, say_warnings
+from mnistrobust.options import Data, Json, Offline, On, RecipeName, Seed, StoreDir, Workers
 
 if TYPE_CHECKING:
     from mnistrobust.data import Source
@@ -19,33 +22,14 @@ app = typer.Typer(
     help="Test what a research document claims about MNIST classifiers.",
     epilog="Results go to standard output, everything else to standard error. "
     "Exit codes: 0 as expected, 1 a claim or check failed, 2 wrong usage, 3 no usable data.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 store_app = typer.Typer(help="What is stored: list, verify, clear.", rich_markup_mode=None)
 app.add_typer(store_app, name="store", invoke_without_command=True)
 
-Data = Annotated[
-    str | None,
-    typer.Option(
-        metavar="auto|mnist5k|PATH",
-        envvar="MNISTROBUST_DATA",
-        help="Data set: an .npz, a folder of IDX files, mnist5k, or auto.",
-    ),
-]
-Offline = Annotated[bool, typer.Option("--offline", help="Never download the data set.")]
-StoreDir = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DIR", envvar="MNISTROBUST_STORE", help="Folder of trained models and readings."
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Seed = Annotated[int, typer.Option(min=0, help="The world: every seed trains other networks.")]
-On = Annotated[str, typer.Option("--on", metavar="VIEW", help="View: clean, offset-noise, …")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes (default: what fits).")]
-RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="Such as ann_noisy.")]
+_INTERRUPTED = 130
+_WrongUsageError: Any = typer.BadParameter.__base__  # click's own, wherever typer keeps it
 
 
 @app.command()
@@ -66,7 +50,14 @@ def verify(
 ) -> None:
     """Train what is missing, check every claim, print the ledger and write it as a report."""
     from mnistrobust import verifying
+    from mnistrobust.data import decide
+    from mnistrobust.store import open_store
 
+    verifying.find_clone()
+    verifying.check_targets(report, results)
+    open_store(store)
+    if data not in {None, "auto", "mnist5k"}:
+        decide(data)  # a wrong path is one line here, not a run of pytest
     options = {
         "--data": data if data in {None, "auto", "mnist5k"} else _absolute(data),
         "--store": _absolute(store),
@@ -82,7 +73,7 @@ def verify(
     if results:
         results.write_text(found.to_json(), "utf-8")
     if as_json:
-        sys.stdout.write(found.to_json())
+        _print_json(json.loads(found.to_json()))
     else:
         rendering.print_ledger(found)
         rendering.note(f"Report: {report / 'ledger.md'}, ledger.svg and results.json")
@@ -178,12 +169,15 @@ def show(
 
     _check(recipe, on)
     target = output or Path(f"{recipe}-{on}-seed{seed}.png")
-    if not target.absolute().parent.is_dir():
-        raise UsageError(f"--output {target}: no such folder; make it first.")
+    if target.is_dir() or not target.absolute().parent.is_dir():
+        raise UsageError(f"--output {target}: no file in an existing folder; make it first.")
     world = _world(seed, data, offline, store)
     rendering.prepare(world, [Task(recipe, (on,))], workers=1)
     rendering.save_overview(world, recipe, on, target)
-    typer.echo(target)
+    typer.echo(inert(target))
+
+
+app.command()(bench)
 
 
 @app.command(name="data")
@@ -222,15 +216,15 @@ def store_list(context: typer.Context, store: StoreDir = None, as_json: Json = F
 
 
 @store_app.command("verify")
-def store_verify(context: typer.Context, as_json: Json = False) -> None:
+def store_verify(context: typer.Context, store: StoreDir = None, as_json: Json = False) -> None:
     """Check the digest of every entry; exit code 1 where one is damaged."""
-    opened: Store = context.obj
+    opened = _opened(context, store)
     damaged = [{"entry": str(path), "reason": reason} for path, reason in opened.damaged()]
     if as_json:
         _print_json(damaged)
     else:
         for each in damaged:
-            typer.echo(f"{each['entry']}: {each['reason']}")
+            typer.echo(inert(f"{each['entry']}: {each['reason']}"))
         typer.echo(f"{len(opened.entries())} entries, {len(damaged)} damaged")
     raise typer.Exit(1 if damaged else 0)
 
@@ -238,24 +232,56 @@ def store_verify(context: typer.Context, as_json: Json = False) -> None:
 @store_app.command("clear")
 def store_clear(
     context: typer.Context,
+    store: StoreDir = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove every entry; the networks are then trained anew when they are needed."""
-    opened: Store = context.obj
-    count = len(opened.entries())
+    opened = _opened(context, store)
+    count, root = len(opened.entries()), inert(opened.root)
     if not yes:
-        typer.confirm(f"Remove {count} entries from {opened.root}?", abort=True, err=True)
-    typer.echo(f"{opened.clear()} entries removed from {opened.root}")
+        _confirm(f"Remove {count} entries from {root}?")
+    typer.echo(f"{opened.clear()} entries removed from {root}")
 
 
 def main() -> None:
     """Run the command; errors and warnings are one line on standard error."""
-    warnings.showwarning = _warn
+    say_warnings()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without our quotation marks
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
-        app(prog_name="mnistrobust")
+        code = app(sys.argv[1:] or ["--help"], prog_name="mnistrobust", standalone_mode=False)
+        sys.stdout.flush()
     except MnistRobustError as error:
-        sys.stderr.write(f"mnistrobust: {error}\n")
-        sys.exit(error.exit_code)
+        say(error)
+        return error.exit_code
+    except _WrongUsageError as error:
+        command = error.ctx.command_path if error.ctx else "mnistrobust"
+        message = error.format_message()
+        stop = "" if message.endswith((".", "?")) else "."
+        say(f"{message}{stop} See '{command} --help'.")
+        return 2
+    except typer.Abort:
+        say("Aborted: nothing is changed.")
+        return 1
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            say(f"{error.filename or 'standard output'}: {error.strerror or error}.")
+        # What is still buffered would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:
+        say("Interrupted. What is finished is kept: run the same command to go on.")
+    return code or 0
 
 
 def _absolute(path: str | None) -> str | None:
@@ -263,8 +289,25 @@ def _absolute(path: str | None) -> str | None:
     return str(Path(path).expanduser().absolute()) if path else None
 
 
-def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    sys.stderr.write(f"mnistrobust: {message}\n")
+def _confirm(question: str) -> None:
+    """Ask on standard error, and abort on anything but a yes."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    answer = sys.stdin.readline() if sys.stdin else ""
+    if not answer.endswith("\n"):
+        sys.stderr.write("\n")
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise typer.Abort
+
+
+def _opened(context: typer.Context, store: str | None) -> "Store":
+    """Open the store that is named behind `verify` or `clear`, else the one before it."""
+    from mnistrobust.store import open_store
+
+    source = context.get_parameter_source("store")
+    named_here = source is not None and source.name == "COMMANDLINE"
+    opened: Store = open_store(store) if named_here else context.obj
+    return opened
 
 
 def _check(recipe: str, view: str | None = None) -> None:
@@ -292,4 +335,4 @@ def _world(seed: int, data: str | None, offline: bool, store: str | None) -> "Wo
 
 
 def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(value, indent=1) + "\n")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 PACKAGE = "mnistrobust"
 _FOLDER = Path(__file__).parent
+_INNER = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)  # own scopes
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def _parse(module: str) -> _Module:
     _drop_docstrings(tree)
     definitions: dict[str, list[ast.stmt]] = {}
     for node in tree.body:
-        for name in _defined(node):
+        for name in set(_defined(node)):
             definitions.setdefault(name, []).append(node)
     imports: dict[str, tuple[str, str | None]] = {}
     for part in ast.walk(tree):
@@ -90,16 +91,14 @@ def _parse(module: str) -> _Module:
     return _Module(definitions, imports)
 
 
-def _defined(node: ast.stmt) -> Iterable[str]:
+def _defined(node: ast.AST) -> Iterable[str]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return [node.name]
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return []
-    return {
-        name.id
-        for name in ast.walk(node)
-        if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
-    }
+        yield node.name
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif not isinstance(node, _INNER):
+        for child in ast.iter_child_nodes(node):
+            yield from _defined(child)
 
 
 def _references(node: ast.stmt, module: str, parsed: _Module) -> Iterable[tuple[str, str]]:

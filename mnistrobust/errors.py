@@ -4,6 +4,8 @@ Each carries the exit code that the command line gives it.
 """
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable
 
 
@@ -27,6 +29,24 @@ class DataError(MnistRobustError):
 
 class ImageError(UsageError, ValueError):
     """An array that cannot be a set of images, labels or probabilities."""
+
+
+def inert(text: object) -> str:
+    """Return text as one line in which control characters are spelled out, for a terminal."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode()
+        for each in str(text)
+    )
+
+
+def say(text: object) -> None:
+    """Write one line to standard error."""
+    sys.stderr.write(f"mnistrobust: {inert(text)}\n")
+
+
+def say_warnings() -> None:
+    """Let this process show each warning as one line, without the line of code it comes from."""
+    warnings.showwarning = lambda message, *_, **__: say(message)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:

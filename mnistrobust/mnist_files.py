@@ -81,11 +81,12 @@ def identify(arrays: Arrays) -> tuple[str, str]:
 
 
 def _read_npz(path: Path) -> Arrays:
-    archive = np.load(path, allow_pickle=False)
-    if isinstance(archive, np.ndarray):
-        raise TypeError("a single array")
-    with archive:
-        return {name: np.asarray(archive[name]) for name in ARRAYS}
+    with path.open("rb") as file:  # NumPy leaves a damaged file open
+        archive = np.load(file, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise TypeError("a single array")
+        with archive:
+            return {name: np.asarray(archive[name]) for name in ARRAYS}
 
 
 def _read_idx_folder(folder: Path) -> Arrays:

@@ -1,5 +1,6 @@
 """How far several processes have come with a list of trainings, on a shared board of files."""
 
+import hashlib
 import json
 import os
 import time
@@ -41,8 +42,12 @@ class Board:
         self.folder = folder
 
     def plan(self, costs: dict[str, float]) -> None:
-        """Announce what is to be trained, with its cost in any unit; the first caller counts."""
-        path = self.folder / "plan.json"
+        """Announce what is to be trained, by name, with its cost in any unit.
+
+        Of several processes with the same work, the first counts; other work adds up.
+        """
+        names = "".join(sorted(costs))
+        path = self.folder / f"{hashlib.sha256(names.encode()).hexdigest()[:16]}.plan"
         if not path.exists():
             self._write(path, {"started": time.time(), "costs": costs})
 
@@ -57,10 +62,12 @@ class Board:
 
     def look(self) -> Snapshot | None:
         """Return the state of the work, or None where nothing is to be trained."""
-        plan = self._read(self.folder / "plan.json")
-        if not plan or not plan["costs"]:
+        plans = [plan for path in self.folder.glob("*.plan") if (plan := self._read(path))]
+        costs: dict[str, float] = {}
+        for plan in plans:
+            costs |= plan["costs"]
+        if not costs:
             return None
-        costs: dict[str, float] = plan["costs"]
         finished = {path.stem for path in self.folder.glob("*.done")} & costs.keys()
         spent = sum(costs[name] for name in finished)
         running = []
@@ -75,7 +82,7 @@ class Board:
             len(costs),
             spent / sum(costs.values()),
             tuple(running),
-            time.time() - plan["started"],
+            time.time() - min(plan["started"] for plan in plans),
         )
 
     @staticmethod

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mnistrobust.claims import KINDS, Claim
+from mnistrobust.errors import UsageError, inert
 from mnistrobust.ledger import FAILS, HOLDS, Results, rows, summary
 from mnistrobust.progress import Board
 from mnistrobust.world import Task, World
@@ -27,7 +28,7 @@ _WIDE = 110  # columns from which the ledger has one column for each thing
 
 def note(text: str) -> None:
     """Write a line to standard error."""
-    Console(stderr=True, highlight=False).print(Text(text, style="dim"))
+    Console(stderr=True, highlight=False).print(Text(inert(text), style="dim"), soft_wrap=True)
 
 
 def print_ledger(results: Results, console: Console | None = None) -> None:
@@ -124,9 +125,11 @@ def print_entries(root: Path, entries: Sequence[Mapping[str, Any]]) -> None:
     """Print the store's entries and their size."""
     console = Console(highlight=False)
     for each in entries:
-        console.print(Text(f"{each['bytes']:>12,}  {each['entry']}"))
+        line = f"{each['bytes']:>12,}  {inert(each['entry'])}"
+        console.print(Text(line), soft_wrap=True)
     total = sum(each["bytes"] for each in entries)
-    console.print(Text(f"{len(entries)} entries, {total / 1e6:,.1f} MB, in {root}"))
+    line = f"{len(entries)} entries, {total / 1e6:,.1f} MB, in {inert(root)}"
+    console.print(Text(line), soft_wrap=True)
 
 
 def prepare(world: World, tasks: Sequence[Task], workers: int | None = None) -> None:
@@ -143,9 +146,6 @@ def prepare(world: World, tasks: Sequence[Task], workers: int | None = None) -> 
         watch.start()
         try:
             run(world, missing, workers)
-        except KeyboardInterrupt:
-            note("Interrupted. Finished networks are kept: run the same command to go on.")
-            raise
         finally:
             ended.set()
             watch.join()
@@ -161,7 +161,11 @@ def save_overview(world: World, recipe: str, view: str, target: Path) -> None:
     draws = view_named(view).draws(data.load(world.source), stream(world.seed, "view", view))
     images, _ = next(draws)
     history = world.trained(recipe).history
-    plots.overview(world.read(recipe, on=view), history, images[:10]).savefig(target)
+    figure = plots.overview(world.read(recipe, on=view), history, images[:10])
+    try:
+        figure.savefig(target)
+    except (OSError, ValueError) as error:  # ValueError: a format that matplotlib lacks
+        raise UsageError(f"--output {target}: {error}; name another file.") from error
 
 
 def _watch(board: Board, ended: threading.Event) -> None:
@@ -186,4 +190,4 @@ def _plain(value: Any) -> str:
         return f"{value:.4f}"
     if isinstance(value, list):
         return " ".join(_plain(each) for each in value)
-    return str(value)
+    return inert(value)

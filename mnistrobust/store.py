@@ -76,11 +76,14 @@ class Entry:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Entry":
-        """Parse what `to_bytes` returned."""
-        size = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8 : 8 + size])
-        meta = json.loads(header["__metadata__"]["json"])
-        return cls(safetensors.numpy.load(content), meta)
+        """Parse what `to_bytes` returned; ValueError for other bytes."""
+        try:
+            size = int.from_bytes(content[:8], "little")
+            header = json.loads(content[8 : 8 + size])
+            meta = json.loads(header["__metadata__"]["json"])
+            return cls(safetensors.numpy.load(content), dict(meta))
+        except (KeyError, TypeError, safetensors.SafetensorError) as error:
+            raise ValueError(f"no tensors with JSON: {error}") from error
 
 
 class Store:
@@ -93,13 +96,15 @@ class Store:
 
     def has(self, key: Key) -> bool:
         """Return whether there is an entry, sound or not, without reading it."""
-        return key.name in self._memory or self.path(key).exists()
+        return key.name in self._memory or self.path(key).is_file()
 
     def get(self, key: Key) -> Entry | None:
         """Return the entry, or None. A damaged one is set aside, with a StoreWarning."""
         if key.name in self._memory:
             return self._memory[key.name]
         path = self.path(key)
+        if not path.is_file():  # a named pipe would block
+            return None
         try:
             content = path.read_bytes()
         except OSError:
@@ -108,7 +113,7 @@ class Store:
             entry = Entry.from_bytes(_verified(content))
             if entry.meta.get("key") != key.facts:
                 raise _DamagedError("it belongs to another key")
-        except _DamagedError as error:
+        except (_DamagedError, ValueError) as error:
             self._set_aside(path, str(error))
             return None
         return entry
@@ -157,10 +162,13 @@ class Store:
         free = True
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=-1 if wait else 0)
+            with warnings.catch_warnings():
+                # Without flock, filelock would warn and turn to files that outlive their process.
+                warnings.filterwarnings("error", "flock not supported")
+                lock.acquire(timeout=-1 if wait else 0)
         except filelock.Timeout:
             free = False
-        except (OSError, NotImplementedError):
+        except (OSError, NotImplementedError, UserWarning):
             pass  # read-only, full, or a file system without locks
         try:
             yield free
@@ -173,7 +181,7 @@ class Store:
 
     def entries(self) -> list[Path]:
         """Return the files of all entries, sorted by name."""
-        return sorted(self.root.glob(f"*/*{_SUFFIX}"))
+        return sorted(path for path in self.root.glob(f"*/*{_SUFFIX}") if path.is_file())
 
     def damaged(self) -> list[tuple[Path, str]]:
         """Check every entry's digest; return the damaged ones with the reason."""
@@ -186,10 +194,18 @@ class Store:
         return found
 
     def clear(self) -> int:
-        """Remove all entries, also those set aside, and return how many there were."""
+        """Remove all entries, also those set aside, and return how many there were.
+
+        Raises UsageError where a file cannot be removed.
+        """
         files = self.entries()
-        for path in [*files, *self.root.glob("broken/*"), *self.root.glob("*/*.tmp")]:
-            path.unlink(missing_ok=True)
+        try:
+            for path in [*files, *self.root.glob("broken/*"), *self.root.glob("*/*.tmp")]:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"Cannot remove {error.filename} ({error.strerror}): remove it by hand."
+            ) from error
         self._memory.clear()
         return len(files)
 
@@ -211,8 +227,8 @@ def open_store(folder: str | Path | None = None) -> Store:
     Raises UsageError when the path is a file.
     """
     chosen = folder or os.environ.get("MNISTROBUST_STORE") or cache_folder() / "store"
-    root = Path(chosen).expanduser().absolute()
-    if root.exists() and not root.is_dir():
+    root = Path(os.path.expanduser(chosen)).absolute()  # noqa: PTH111 - leaves an unknown ~name
+    if os.path.lexists(root) and not root.is_dir():
         raise UsageError(f"--store {root}: expected a folder, found a file; name another path.")
     return Store(root)
 

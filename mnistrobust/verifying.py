@@ -1,15 +1,17 @@
 """`mnistrobust verify`: the specs, run by pytest, and what they report."""
 
+import contextlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mnistrobust.errors import UsageError
 from mnistrobust.ledger import Results, markdown
 
 _SPECS = Path("specs") / "claims"
+_END_SECONDS = 5.0  # for pytest to end after an interrupt
 
 
 def find_clone(start: Path | None = None) -> Path:
@@ -41,11 +43,35 @@ def verify(options: Mapping[str, str | None], *, offline: bool) -> tuple[Results
             if value is not None:
                 command += [name, value]
         command += ["--offline"] if offline else []
-        code = subprocess.run(command, cwd=clone, stdout=sys.stderr, check=False).returncode  # noqa: S603
+        code = _run(command, clone)
         results = Results.from_json(target.read_text("utf-8")) if target.exists() else None
     if results is not None and not results.outcomes:
         results = None
     return results, {0: 0, 1: 1, 3: 3}.get(code, 2)
+
+
+def _run(command: Sequence[str], folder: Path) -> int:
+    with subprocess.Popen(command, cwd=folder, stdout=sys.stderr) as process:  # noqa: S603
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # A terminal interrupts pytest too; one that was not ends by the next signal.
+            for end in (None, process.terminate, process.kill):
+                if end is not None:
+                    end()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_END_SECONDS)
+            raise
+
+
+def check_targets(report: Path, results: Path | None) -> None:
+    """Make the report's folder before a long run; UsageError where it or a file cannot be."""
+    try:
+        report.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--report {report}: {error.strerror}; name another folder.") from error
+    if results and (results.is_dir() or not results.absolute().parent.is_dir()):
+        raise UsageError(f"--results {results}: no file in an existing folder; make it first.")
 
 
 def write_report(results: Results, folder: Path) -> None:

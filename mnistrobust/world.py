@@ -47,12 +47,7 @@ class World:
     def model(self, recipe: str) -> Any:
         """Return the trained Keras model of a recipe; UsageError for an unknown name."""
         if recipe not in self._models:
-            from mnistrobust import training
-
-            trained = self.trained(recipe)
-            model = training.build(recipe_named(recipe), self.seed)
-            model.set_weights(trained.weights)
-            self._models[recipe] = model
+            self._models[recipe] = self._built(recipe, self.trained(recipe))
         return self._models[recipe]
 
     def read(self, recipe: str, *, on: str) -> Reading:
@@ -82,13 +77,19 @@ class World:
 
     def fulfil(self, task: Task) -> None:
         """Train and read what is missing of a task; call it with the model's lock held."""
-        if self._stored(task.recipe) is None:
-            self._train(task.recipe)
-        for view in task.views:
-            if not self._has_reading(task.recipe, view):
-                self._readings[task.recipe, view] = self._read(task.recipe, view)
+        trained = self._stored(task.recipe) or self._train(task.recipe)
+        missing = [view for view in task.views if not self._has_reading(task.recipe, view)]
+        if missing and task.recipe not in self._models:
+            # not by `model`, which waits for the lock where the entry is gone meanwhile
+            self._models[task.recipe] = self._built(task.recipe, trained)
+        for view in missing:
+            self._readings[task.recipe, view] = self._read(task.recipe, view)
         if self.board:
-            self.board.finish(task.recipe)
+            self.board.finish(self.label(task.recipe))
+
+    def label(self, recipe: str) -> str:
+        """Return the recipe's name for progress, with the seed where it is not the suite's."""
+        return f"{recipe} (seed {self.seed})" if self.seed else recipe
 
     def model_key(self, recipe: str) -> Key:
         """Return the store's key of a recipe's weights."""
@@ -125,13 +126,20 @@ class World:
 
         def progress(epoch: int) -> None:
             if self.board:
-                self.board.report(recipe, epoch, wanted.epochs)
+                self.board.report(self.label(recipe), epoch, wanted.epochs)
 
         progress(0)
         trained = training.train(wanted, data.load(self.source), self.seed, progress)
         tensors = {f"weight{i:02}": weight for i, weight in enumerate(trained.weights)}
         self.store.put(self.model_key(recipe), Entry(tensors, {"history": trained.history}))
         return trained
+
+    def _built(self, recipe: str, trained: "Trained") -> Any:
+        from mnistrobust import training
+
+        model = training.build(recipe_named(recipe), self.seed)
+        model.set_weights(trained.weights)
+        return model
 
     def _has_reading(self, recipe: str, view: str) -> bool:
         key = self.reading_key(recipe, view)
@@ -177,7 +185,7 @@ def work(world: World, tasks: Sequence[Task]) -> None:
     rows = len(data.load(world.source).train_labels)
     costs = {task.recipe: cost(recipe_named(task.recipe), rows) for task in left}
     if world.board:
-        world.board.plan(costs)
+        world.board.plan({world.label(recipe): each for recipe, each in costs.items()})
     for task in sorted(left, key=lambda task: (-costs[task.recipe], task.recipe)):
         if world.complete(task):
             continue

@@ -65,11 +65,12 @@ def engine_for(model: keras.Model) -> Engine | None:
 
     None also where numba is not installed.  Imports numba, but not TensorFlow.
     """
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        return None
     for name in _MODULES:
-        try:
-            module = importlib.import_module(f"{__name__}.{name}")
-        except ImportError:
-            continue
+        module = importlib.import_module(f"{__name__}.{name}")
         engine: Engine | None = module.match(model)
         if engine is not None:
             return engine

@@ -1,26 +1,31 @@
 """What the engines share: the compiler's settings, Adam, softmax with cross-entropy, masks."""
 
+# mypy: disallow-untyped-defs=False, disallow-untyped-calls=False
+# ruff: noqa: ANN001, ANN201 (numba finds the types of what it compiles)
+
 from __future__ import annotations
 
 import functools
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numba
 import numpy as np
 import platformdirs
 import threadpoolctl
-from numpy.typing import NDArray
 
-from mnistrobust.engine import OnEpoch, Weights
 from mnistrobust.engine.vectors import load16, store, xoshiro
 
-F = TypeVar("F", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from mnistrobust.engine import OnEpoch, Weights
 
 # Reassociation and contraction let loops be vectorised and use fused multiply-add.  `nnan` and
 # `ninf` are left out: a diverging training has to give NaN, not undefined behaviour.
@@ -49,13 +54,14 @@ def _keep_on_disk(dispatcher: Any) -> None:
     calls, so an edit there would be missed; our folder's name covers every file of the engine.
     The classes are numba's internals: where they have changed, functions compile each time.
     """
-    folder = _cache_folder()
-    if folder is None:
+    found = _cache_folder()
+    if found is None:
         return
+    folder = found
     try:
         from numba.core import caching
 
-        class Locator(caching._CacheLocator):  # type: ignore[misc]
+        class Locator(caching._CacheLocator):  # type: ignore[misc]  # noqa: SLF001
             def __init__(self, function: Any, file: str) -> None:
                 self._py_file = file
                 self._line = function.__code__.co_firstlineno
@@ -86,26 +92,24 @@ def _keep_on_disk(dispatcher: Any) -> None:
                     return None  # a damaged or vanished file: compile again
 
             def save_overload(self, sig: Any, data: Any) -> None:
-                try:
+                with suppress(OSError):  # a full disk costs the next start some seconds
                     super().save_overload(sig, data)
-                except OSError:
-                    pass  # a full disk costs the next start some seconds, nothing else
 
-        dispatcher._cache = Cache(dispatcher.py_func)
+        dispatcher._cache = Cache(dispatcher.py_func)  # noqa: SLF001
     except (ImportError, AttributeError, RuntimeError):
         return
 
 
-def compiled(function: F) -> F:
+def compiled(function: Callable[..., Any]) -> Any:
     """Compile `function` with numba on first call, and keep the machine code on disk."""
     dispatcher = numba.njit(fastmath=_FASTMATH, error_model="numpy", nogil=True)(function)
     _keep_on_disk(dispatcher)
-    return cast(F, dispatcher)
+    return dispatcher
 
 
-def inlined(function: F) -> F:
+def inlined(function: Callable[..., Any]) -> Any:
     """Compile `function` into each compiled function that calls it."""
-    return cast(F, numba.njit(fastmath=_FASTMATH, error_model="numpy", inline="never")(function))
+    return numba.njit(fastmath=_FASTMATH, error_model="numpy", inline="never")(function)
 
 
 @contextmanager
@@ -133,7 +137,7 @@ class Adam:
         power_1 = np.power(np.float32(self.beta_1), step)
         power_2 = np.power(np.float32(self.beta_2), step)
         rates = np.float32(self.learning_rate) * np.sqrt(one - power_2) / (one - power_1)
-        return cast(NDArray[np.float32], rates.astype(np.float32))
+        return cast("NDArray[np.float32]", rates.astype(np.float32))
 
     def constants(self) -> tuple[np.float32, np.float32, np.float32]:
         """Return 1 - beta_1, 1 - beta_2 and epsilon for `adam`."""
@@ -141,7 +145,7 @@ class Adam:
 
 
 @inlined
-def adam(w, m, v, g, rate, rise_1, rise_2, epsilon):  # type: ignore[no-untyped-def]
+def adam(w, m, v, g, rate, rise_1, rise_2, epsilon):
     """Update the 1-d arrays `w`, `m`, `v` in place by the gradient `g`, as Keras's Adam does.
 
     `rate` is from `Adam.rates`, the last three from `Adam.constants`; all float32.
@@ -153,7 +157,7 @@ def adam(w, m, v, g, rate, rise_1, rise_2, epsilon):  # type: ignore[no-untyped-
 
 
 @inlined
-def softmax_cross_entropy(z, labels, classes):  # type: ignore[no-untyped-def]
+def softmax_cross_entropy(z, labels, classes):
     """Replace the logits `z` (batch, >= classes) by the mean loss's gradient with respect to them.
 
     Columns from `classes` on are padding and become 0.  Returns the batch's summed loss (float64)
@@ -187,12 +191,11 @@ LANES = 16
 
 def seeds(generator: np.random.Generator) -> NDArray[np.uint32]:
     """Return the state (4 * LANES,) of xoshiro128++ generators, seeded from `generator`."""
-    state = generator.integers(1, 2**32, size=4 * LANES, dtype=np.uint32)
-    return cast(NDArray[np.uint32], state)
+    return generator.integers(1, 2**32, size=4 * LANES, dtype=np.uint32)
 
 
 @inlined
-def draw_some(state, bits, count):  # type: ignore[no-untyped-def]
+def draw_some(state, bits, count):
     """Write at least `count` random words to the 1-d uint32 array `bits` and advance `state`.
 
     `bits` needs room for `count` rounded up to a multiple of LANES.
@@ -209,7 +212,7 @@ def draw_some(state, bits, count):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def draw(state, bits):  # type: ignore[no-untyped-def]
+def draw(state, bits):
     """Fill the 1-d uint32 array `bits` (size a multiple of LANES) and advance `state`."""
     draw_some(state, bits, bits.size)
 

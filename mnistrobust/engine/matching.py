@@ -1,4 +1,4 @@
-"""Reading of Keras models: does a layer, an optimizer, a loss say exactly what an engine does?
+"""Reading of Keras models: whether layers, optimizer and loss say exactly what an engine does.
 
 Everything unknown counts as a difference, so a setting that a later Keras adds leads to the slow
 path, never to another training.
@@ -6,12 +6,13 @@ path, never to another training.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mnistrobust.engine.common import Adam
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import keras
 
 # Initial values and names do not change how given weights are trained.
@@ -64,8 +65,8 @@ def dense(layer: Any, activation: str) -> bool:
 
 
 def dropout(layer: Any) -> bool:
-    """Return whether a Dropout layer drops single values independently."""
-    return says(layer.get_config(), {"trainable": True}, {"rate", "seed"})
+    """Return whether a Dropout layer drops single values independently, and not nearly all."""
+    return layer.rate < 0.999 and says(layer.get_config(), {"trainable": True}, {"rate", "seed"})
 
 
 def adam(model: keras.Model) -> Adam | None:

@@ -26,7 +26,7 @@ def _forward(
     i: Lanes, f: Lanes, g: Lanes, o: Lanes, cell: Lanes, peak: Lanes, ties: Lanes
 ) -> tuple[Lanes, ...]:
     i, f, g, o = gates(i, f, g, o)
-    cell = f * cell + i * g
+    cell = f * cell + i.product(g)
     (squashed,) = tanh(cell)
     state = o * squashed
     ties = state.where(">", peak, 1.0, state.where("==", peak, ties + 1.0, ties))
@@ -36,7 +36,7 @@ def _forward(
 
 def _read(i: Lanes, f: Lanes, g: Lanes, o: Lanes, cell: Lanes, peak: Lanes) -> tuple[Lanes, ...]:
     i, f, g, o = gates(i, f, g, o)
-    cell = f * cell + i * g
+    cell = f * cell + i.product(g)
     (squashed,) = tanh(cell)
     state = o * squashed
     return cell, state, state.where("<=", peak, peak, state)

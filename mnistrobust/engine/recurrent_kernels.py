@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, cast
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from mnistrobust.engine.common import adam, compiled, draw, inlined, softmax_cross_entropy
+from mnistrobust.engine import common
+from mnistrobust.engine.common import compiled, draw, inlined
 from mnistrobust.engine.recurrent_arithmetic import (
     FLOAT,
     ROW,
@@ -36,6 +38,13 @@ from mnistrobust.engine.recurrent_lanes import WIDTH
 BLOCK = 4  # time steps whose states and gates stay in the second-level cache
 # as arguments, Python's constants would make numba compile a function again for each value
 _NONE, _ONE, _WIDTH = (cast("int", np.int64(n)) for n in (0, 1, WIDTH))
+
+# Compiled without leave to reorder.  A process that compiles and one that loads from disk may run
+# different copies of these functions, and reordered sums and quotients differ between copies.
+_adam, _softmax = (
+    numba.njit(fastmath=False, error_model="numpy")(function.py_func)
+    for function in (common.adam, common.softmax_cross_entropy)
+)
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int64]
@@ -221,16 +230,17 @@ def train(
     masks, bits, wanted = scratch
     _, features, units, depth, classes = sizes
     size, dense = wanted.size, 4 * units * depth
-    loss, right = 0.0, 0
+    loss, right, before = 0.0, 0, 0
     for step in range(rates.size):
         chosen = order[step * size : (step + 1) * size]
         count = chosen.size
         batch = (count + 3) // 4 * 4
-        if count < size:
+        if count != before:  # the padding is elsewhere than it was
             for k in range(rows.size):
-                rows[k] = 0.0  # padding is elsewhere now
+                rows[k] = 0.0
+            before = count
         if dropout[0] > 0:
-            draw(seeds, bits)  # type: ignore[no-untyped-call]
+            draw(seeds, bits)
             for b in range(size):
                 for k in range(features):
                     drop = bits[b * features + k] < dropout[0]
@@ -239,14 +249,14 @@ def train(
         _ahead(sizes, at, batch)
         for b in range(count):
             wanted[b] = labels[chosen[b]]
-        part, good = softmax_cross_entropy(logits[:count], wanted, classes)  # type: ignore[no-untyped-call]
+        part, good = _softmax(logits[:count], wanted, classes)
         for b in range(count, batch):
             for k in range(WIDTH):
                 logits[b, k] = 0.0
         transpose(weights, _NONE, turned, _NONE, units, 4 * units, depth)
         transpose(weights, dense, turned, 4 * units * units, units, _WIDTH, units + WIDTH)
         _back(sizes, at, batch)
-        adam(weights, mean, square, gradient, rates[step], constants[0], constants[1], constants[2])
+        _adam(weights, mean, square, gradient, rates[step], *constants)
         loss += part
         right += good
     return loss, right

@@ -63,6 +63,13 @@ class Lanes:
 
     __radd__, __rmul__ = __add__, __mul__
 
+    def product(self, other: Lanes) -> Lanes:
+        """Return `self * other` rounded for itself: of two products in a sum, one may be fused.
+
+        Which one LLVM would fuse is open, and may differ between two compilations.
+        """
+        return Lanes(self.builder, self.builder.fmul(self.value, other.value))
+
     def where(self, relation: str, other: Lanes | float, yes: Any, no: Any) -> Lanes:
         """Return `yes` where `self relation other` holds and `no` elsewhere; NaN never holds."""
         holds = self.builder.fcmp_ordered(relation, self.value, self._lift(other).value)

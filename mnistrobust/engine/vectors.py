@@ -6,6 +6,9 @@ the inner loops say what they want: `load64(a, i)` is the 64 floats of the 1-d a
 registers, so the same code runs everywhere.  Nothing here checks bounds.
 """
 
+# mypy: disable-error-code="untyped-decorator, call-arg"
+# ruff: noqa: ARG001, ARG002 (numba takes the signatures of intrinsics from their functions)
+
 from __future__ import annotations
 
 import operator
@@ -15,9 +18,9 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models, register_default
+from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.core.typing.templates import signature as typed
-from numba.core.imputils import lower_builtin
 from numba.extending import intrinsic
 
 _FLOAT, _I8, _I32, _I64 = ir.FloatType(), ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -50,7 +53,7 @@ def _arithmetic(function: Any, instruction: str) -> None:
                 return typed(args[0], *args)
             return None
 
-    @lower_builtin(function, Vector, Vector)  # type: ignore[untyped-decorator]
+    @lower_builtin(function, Vector, Vector)
     def _lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         # contract: a product and a sum may become one fused multiply-add
         return getattr(builder, instruction)(*args, flags=("contract",))
@@ -79,7 +82,9 @@ def _spread(builder: Any, scalar: Any, lanes: int) -> Any:
     kind = ir.VectorType(scalar.type, lanes)
     single = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, _I32(0))
     return builder.shuffle_vector(
-        single, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes)
+        single,
+        ir.Constant(kind, ir.Undefined),
+        ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes),
     )
 
 
@@ -178,12 +183,11 @@ def prefetch(typing: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of `array[index]`; any index is harmless."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = builder.bitcast(
-            _address(context, builder, array, *args), _I8.as_pointer()
-        )
+        pointer = builder.bitcast(_address(context, builder, array, *args), _I8.as_pointer())
         function = builder.module.declare_intrinsic(
-            "llvm.prefetch", [_I8.as_pointer()], ir.FunctionType(
-                ir.VoidType(), [_I8.as_pointer(), _I32, _I32, _I32])
+            "llvm.prefetch",
+            [_I8.as_pointer()],
+            ir.FunctionType(ir.VoidType(), [_I8.as_pointer(), _I32, _I32, _I32]),
         )
         builder.call(function, [pointer, _I32(1), _I32(3), _I32(1)])
         return context.get_dummy_value()
@@ -231,7 +235,9 @@ def where_positive(typing: Any, sign: Any, vector: Any) -> Any:
 
 
 @intrinsic
-def store_winner(typing: Any, codes: Any, index: Any, best: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+def store_winner(
+    typing: Any, codes: Any, index: Any, best: Any, a: Any, b: Any, c: Any, d: Any
+) -> Any:
     """Write which of four vectors has the value `best`, 0 to 3, to the uint8 array `codes`.
 
     The first of equals wins; where `best` is not positive, 255 is written.
@@ -281,7 +287,9 @@ def xoshiro(typing: Any, s0: Any, s1: Any, s2: Any, s3: Any) -> Any:
 
 
 @intrinsic
-def transpose8(typing: Any, array: Any, index: Any, pitch: Any, out: Any, at: Any, turned: Any) -> Any:
+def transpose8(
+    typing: Any, array: Any, index: Any, pitch: Any, out: Any, at: Any, turned: Any
+) -> Any:
     """Write the 8 x 8 block at `array[index]`, rows `pitch` apart, to `out[at]`, rows `turned` apart.
 
     Three rounds of pairwise shuffles, each of which every processor has as one instruction.

@@ -12,14 +12,15 @@ ROOT = Path(__file__).parents[2]
 
 # Each module may import from those above it only.
 LAYERS = (
-    ("errors", "randomness", "backend", "words", "code", "progress"),
+    ("errors", "options", "randomness", "backend", "words", "code", "progress"),
     ("metrics", "transforms", "mnist_files", "models", "engine"),
-    ("data", "claims"),
+    ("data", "claims", "inputs"),
     ("store", "recipes", "views", "ledger"),
     ("readings", "training", "verifying"),
     ("world", "plots"),
     ("parallel", "document"),
     ("rendering", "strategies"),
+    ("bench",),
     ("cli",),
     ("__main__",),
 )

@@ -1,7 +1,11 @@
 """The README's commands, examples and tables match the code."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from mnistrobust.recipes import RECIPES
 from mnistrobust.views import VIEWS
@@ -46,3 +50,15 @@ def test_every_module_that_the_table_names_exists():
 
     assert files
     assert [name for name in files if not (ROOT / name).is_file()] == []
+
+
+@pytest.mark.slow
+def test_the_example_passes(tmp_path, settings):
+    """The README's spec of one's own runs as it stands, on the data set and store of this run."""
+    (tmp_path / "test_example.py").write_text(block("example: spec"), "utf-8")
+    command = [sys.executable, "-m", "pytest", tmp_path, "-p", "conftest", "-c", "pyproject.toml"]
+    where = ["--store", settings.store_root, "--data", settings.source.path or "mnist5k"]
+    done = subprocess.run([*command, *where], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout

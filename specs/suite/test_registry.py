@@ -20,6 +20,9 @@ def spec_functions():
                 yield f"{family}.{node.name.removeprefix('test_')}", node
 
 
+SPEC_FUNCTIONS = dict(spec_functions())
+
+
 def test_every_claim_has_exactly_one_spec():
     """Claims and specs are the same names in the same order, in one file for each family."""
     assert {file.stem for file in SPECS.glob("*.py")} == {f"test_{name}" for name in FAMILIES}
@@ -45,7 +48,7 @@ def test_claims_keep_the_style(claim):
     assert all(name.isidentifier() for name in claim.reported)
 
 
-@pytest.mark.parametrize(("name", "node"), list(spec_functions()), ids=str)
+@pytest.mark.parametrize(("name", "node"), SPEC_FUNCTIONS.items(), ids=SPEC_FUNCTIONS)
 def test_specs_hold_no_numbers_and_no_branches(name, node):
     """A spec names words and views: no bound of its own, no branch, no print."""
     body = [each for each in node.body if not isinstance(each, ast.Expr | ast.Assign)]
@@ -59,7 +62,7 @@ def test_specs_hold_no_numbers_and_no_branches(name, node):
     assert digits <= set(range(11)), f"{name} has a bound of its own"
 
 
-@pytest.mark.parametrize(("name", "node"), list(spec_functions()), ids=str)
+@pytest.mark.parametrize(("name", "node"), SPEC_FUNCTIONS.items(), ids=SPEC_FUNCTIONS)
 def test_margins_are_made_of_named_words(name, node):
     """Every argument of claim.margin is a call of a word, and every judged claim has a control."""
     margins = [

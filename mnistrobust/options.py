@@ -1,0 +1,26 @@
+"""The options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|mnist5k|PATH",
+        envvar="MNISTROBUST_DATA",
+        help="Data set: an .npz, a folder of IDX files, mnist5k, or auto.",
+    ),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Never download the data set.")]
+StoreDir = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR", envvar="MNISTROBUST_STORE", help="Folder of trained models and readings."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Seed = Annotated[int, typer.Option(min=0, help="The world: every seed trains other networks.")]
+On = Annotated[str, typer.Option("--on", metavar="VIEW", help="View: clean, offset-noise, …")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes (default: what fits).")]
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="Such as ann_noisy.")]

@@ -1,0 +1,175 @@
+"""Every error of a command is one line on standard error: the cause, and what to do."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mnistrobust.errors import inert
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (("measure", "ann_nosy", "--on", "clean"), 2, "Unknown recipe 'ann_nosy': did you mean 'ann_noisy'?"),
+        (("measure", "ann", "--on", "claen"), 2, "Unknown view 'claen': did you mean 'clean'?"),
+        (("measure", "ann", "--on", "q"), 2, "Unknown view 'q': known are: clean, offset-noise,"),
+        (("train", "ann", "rnn_noisi"), 2, "Unknown recipe 'rnn_noisi': did you mean 'rnn_noisy'?"),
+        (("show", "an", "--on", "clean"), 2, "Unknown recipe 'an': did you mean"),
+        (("claims", "ann.ofset_noise_hurts"), 2, "did you mean 'ann.offset_noise_hurts'?"),
+        (("trian",), 2, "No such command 'trian'. Did you mean 'train'? See 'mnistrobust --help'."),
+        (("store", "vrify"), 2, "See 'mnistrobust store --help'."),
+        (("measure", "ann"), 2, "Missing option '--on'. See 'mnistrobust measure --help'."),
+        (("measure",), 2, "Missing"),
+        (("measure", "ann", "rnn", "--on", "clean"), 2, "unexpected extra argument"),
+        (("train", "--seed", "-1"), 2, "--seed"),
+        (("train", "--seed", "one"), 2, "--seed"),
+        (("train", "--workers", "0"), 2, "--workers"),
+        (("train", "--fast"), 2, "No such option: --fast"),
+        (("verify", "--seeds", "0"), 2, "--seeds"),
+        (("data", "--data", "/nowhere.npz"), 3, "--data /nowhere.npz: No such file or folder: /nowhere.npz; expected an .npz"),
+        (("measure", "ann", "--on", "clean", "--data", "/nowhere.npz"), 3, "No such file or folder"),
+        (("train", "ann", "--data", "/nowhere.npz"), 3, "No such file or folder"),
+        (("show", "ann", "--on", "clean", "--data", "/nowhere.npz"), 3, "No such file or folder"),
+        (("store", "--store", __file__), 2, "expected a folder, found a file; name another path."),
+        (("store", "verify", "--store", __file__), 2, "expected a folder, found a file"),
+        (("train", "ann", "--store", __file__), 2, "expected a folder, found a file"),
+        (("measure", "ann", "--on", "clean", "--store", __file__), 2, "expected a folder"),
+        (("show", "ann", "--on", "clean", "--output", "/no/where/x.png"), 2, "--output /no/where/x.png: no file in an existing folder; make it first."),
+        (("show", "ann", "--on", "clean", "--output", "/"), 2, "--output /: no file"),
+    ],
+    ids=lambda value: " ".join(value)[:50] if isinstance(value, tuple) else "",
+)  # fmt: skip
+def test_a_wrong_call_is_one_line(arguments, code, line, command):
+    """Nothing is printed as data, and the line names the mistake and the remedy."""
+    ended = command(*arguments)
+
+    assert (ended.code, ended.out) == (code, "")
+    assert len(ended.err.splitlines()) == 1
+    assert ended.error.startswith("mnistrobust: ")
+    assert line.replace("/", os.sep if os.name == "nt" else "/") in ended.error
+
+
+ESCAPES = "\x1b[31mred\x1b]0;title\x07\r\u202e"
+MARKUP = "[red]name[/red] [link=http://x]"
+
+
+@pytest.mark.parametrize("name", [ESCAPES, MARKUP, "two\nlines", "\udcff", "%s {0}"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("measure", "{}", "--on", "clean"),
+        ("measure", "ann", "--on", "{}"),
+        ("train", "{}"),
+        ("claims", "{}"),
+        ("{}",),
+        ("train", "--{}"),
+        ("train", "--seed", "{}"),
+        ("data", "--data", "{}"),
+        ("store", "--store", "{}/x"),
+    ],
+    ids=" ".join,
+)
+def test_names_come_out_inert(arguments, name, command, tmp_path, surroundings):
+    """Escape sequences and markup in a name are shown as text, on one line."""
+    surroundings.chdir(tmp_path)
+
+    ended = command(*(each.replace("{}", name) for each in arguments))
+
+    for text in (ended.out, ended.err):
+        assert "\x1b" not in text
+        assert all(inert(line) == line for line in text.splitlines())
+    assert "Traceback" not in ended.err
+    if name == MARKUP and arguments[0] != "train":
+        assert "[red]" in ended.out + ended.err
+
+
+def test_file_names_in_a_store_come_out_inert(command, tmp_path):
+    """A foreign file's name cannot write to the terminal."""
+    folder = tmp_path / "[red]" / "models"
+    folder.mkdir(parents=True)
+    try:
+        (folder / "\x1b[31m[bold]x.entry").write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system has no such names")
+
+    listed = command("store", "--store", folder.parent)
+    verified = command("store", "verify", "--store", folder.parent)
+
+    for ended in (listed, verified):
+        assert "\x1b" not in ended.out
+        assert "\\x1b[31m[bold]x.entry" in ended.out
+    assert "[red]" in listed.out
+
+
+def test_verify_outside_a_clone_says_that_it_needs_one(command, tmp_path, surroundings):
+    """The specs are in a clone only; nothing is written elsewhere."""
+    surroundings.chdir(tmp_path)
+
+    ended = command("verify")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "change to the clone's folder first" in ended.error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (("--data", "/nowhere.npz"), 3, "No such file or folder"),
+        (("--store", __file__), 2, "expected a folder, found a file"),
+        (("--report", __file__), 2, "name another folder"),
+        (("--results", "/no/where.json"), 2, "no file in an existing folder"),
+    ],
+)
+def test_verify_checks_its_options_before_a_long_run(
+    arguments, code, line, command, tmp_path, surroundings
+):
+    """A wrong path is one line, before pytest starts."""
+    (tmp_path / "specs" / "claims").mkdir(parents=True)
+    (tmp_path / "conftest.py").write_text("raise SystemError")
+    surroundings.chdir(tmp_path)
+
+    ended = command("verify", *arguments)
+
+    assert (ended.code, ended.out) == (code, "")
+    assert len(ended.err.splitlines()) == 1
+    assert line in ended.error
+
+
+@pytest.mark.parametrize("arguments", [("claims", "--json"), ("claims",), ("store",)], ids=" ".join)
+@pytest.mark.skipif(os.name == "nt", reason="pipes break in another way on Windows")
+def test_a_reader_that_leaves_is_no_error(arguments, surroundings):
+    """`mnistrobust claims | head -1` ends quietly."""
+    surroundings.setenv("PYTHONUNBUFFERED", "1")
+    command = [sys.executable, "-m", "mnistrobust", *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as running:
+        running.stdout.close()
+        err = running.stderr.read()
+        running.wait(timeout=60)
+
+    assert err == b""
+    assert running.returncode == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device on this system")
+def test_a_full_disk_under_the_output_is_one_line(process):
+    """Standard output that cannot be written is an error, without a traceback."""
+    with Path("/dev/full").open("w") as full:
+        ended = process("claims", "--json", stdout=full)
+
+    assert ended.code == 1
+    assert ended.err == "mnistrobust: standard output: No space left on device.\n"
+
+
+def test_a_terminal_without_our_characters_is_no_error(process, surroundings):
+    """Where the output's encoding lacks a character, it is spelled out."""
+    surroundings.setenv("PYTHONIOENCODING", "ascii")
+
+    ended = process("claims", "ann.offset_noise_hurts")
+
+    assert (ended.code, ended.err) == (0, "")
+    assert "\\u201c" in ended.out

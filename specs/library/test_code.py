@@ -1,0 +1,273 @@
+"""What a stored result depends on: a change makes stale what it concerns, and nothing else."""
+
+import ast
+import dataclasses
+import functools
+import shutil
+from types import MappingProxyType
+
+import pytest
+
+from mnistrobust import code, recipes, world
+from mnistrobust.recipes import RECIPES
+from mnistrobust.store import Store
+from mnistrobust.views import VIEWS
+from mnistrobust.world import World
+
+ALL = {*RECIPES, *VIEWS}
+OF = {
+    kind: {r.name for r in RECIPES.values() if r.architecture == kind}
+    for kind in ("ann", "rnn", "cnn")
+}
+OFFSET = {r.name for r in RECIPES.values() if r.transform == "offset_noise"}
+THRESHOLD = {r.name for r in RECIPES.values() if r.transform == "threshold"}
+NOISE_CLASS = {r.name for r in RECIPES.values() if r.noise_class}
+
+
+parse = code._parse.__wrapped__
+
+
+@functools.cache
+def parsed(module, _):
+    """Parse each version of a file once for all specs."""
+    return parse(module)
+
+
+def forget():
+    for cached in (code.digest, world._model_key, world._reading_code):
+        cached.cache_clear()
+
+
+class Tree:
+    """A copy of the package's source that keys are computed from."""
+
+    def __init__(self, folder, source, before=None):
+        self.folder = folder
+        self.world = World(0, source, Store(folder / "store"))
+        self.before = before or self.keys()
+
+    def keys(self):
+        """What each recipe's model and each view's readings are stored under."""
+        files = {path: path.read_bytes() for path in self.folder.rglob("*.py")}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(code, "_FOLDER", self.folder)
+            patch.setattr(code, "_parse", lambda name: parsed(name, files.get(code._file(name))))
+            forget()
+            models = {name: self.world.model_key(name).digest for name in recipes.RECIPES}
+            readings = {view: world._reading_code(view) for view in VIEWS}
+        forget()
+        return models | readings
+
+    def edit(self, name, old, new):
+        """Change the source in one place; return which recipes and views become stale."""
+        path = self.folder / name
+        text = path.read_text("utf-8")
+        assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {name}"
+        path.write_text(text.replace(old, new), "utf-8")
+        return self.stale()
+
+    def append(self, name, text):
+        """Add a definition to a module; return which recipes and views become stale."""
+        path = self.folder / name
+        path.write_text(path.read_text("utf-8") + text, "utf-8")
+        return self.stale()
+
+    def stale(self):
+        after = self.keys()
+        return {name for name in after if after[name] != self.before.get(name)}
+
+
+def copied(folder):
+    copy = folder / "mnistrobust"
+    shutil.copytree(code._FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@pytest.fixture(scope="session")
+def original(mnist5k):
+    """The package itself."""
+    return Tree(code._FOLDER, mnist5k.source)
+
+
+@pytest.fixture
+def whole_tree(tmp_path, original):
+    """A copy of the whole package."""
+    return Tree(copied(tmp_path), original.world.source, original.before)
+
+
+@pytest.fixture(scope="session")
+def light_source(tmp_path_factory, mnist5k):
+    """A copy of the package whose engines are one line each: they take long to digest."""
+    copy = copied(tmp_path_factory.mktemp("source"))
+    for path in (copy / "engine").glob("[!_]*.py"):
+        path.write_text("FAST = True\n")
+    return Tree(copy, mnist5k.source)
+
+
+@pytest.fixture
+def tree(tmp_path, light_source):
+    """A copy of the package without the bulk of its engines."""
+    copy = shutil.copytree(light_source.folder, tmp_path / "mnistrobust")
+    return Tree(copy, light_source.world.source, light_source.before)
+
+
+def test_place_of_the_package_changes_nothing(whole_tree):
+    """The same source in another folder gives the same keys."""
+    assert whole_tree.stale() == set()
+
+
+def test_comments_docstrings_and_layout_change_nothing(whole_tree):
+    """Every file rewritten without comments, with other docstrings, gives the same keys."""
+    for path in whole_tree.folder.rglob("*.py"):
+        parsed = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(parsed):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
+                if ast.get_docstring(node) is not None:
+                    node.body[0] = ast.Expr(ast.Constant("Something else."))
+                elif isinstance(node, ast.FunctionDef):
+                    node.body.insert(0, ast.Expr(ast.Constant("Something new.")))
+        path.write_text(f"# a comment\n\n\n{ast.unparse(ast.fix_missing_locations(parsed))}\n")
+
+    assert whole_tree.stale() == set()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind"),
+    [
+        ('layers.Input((784,)),\n        layers.Dense(128, activation="relu")',
+         'layers.Input((784,)),\n        layers.Dense(127, activation="relu")', "ann"),
+        ("layers.LSTM(128", "layers.LSTM(127", "rnn"),
+        ("layers.Conv2D(256", "layers.Conv2D(255", "cnn"),
+    ],
+)  # fmt: skip
+def test_a_changed_builder_concerns_its_own_recipes(old, new, kind, tree):
+    """Of one architecture's change the others' models stay valid."""
+    assert tree.edit("models.py", old, new) == OF[kind]
+
+
+def test_a_changed_optimizer_concerns_every_recipe(tree):
+    """What all builders share is part of every model's key."""
+    assert tree.edit("models.py", 'optimizer="adam"', 'optimizer="sgd"') == set(RECIPES)
+
+
+def test_a_new_architecture_concerns_no_recipe(tree):
+    """Adding a builder retrains nothing."""
+    assert tree.append("models.py", "\ndef create_new(op=10):\n    return None\n") == set()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "concerned"),
+    [
+        ("rng.random(PIXELS).reshape", "rng.random(2 * PIXELS)[::2].reshape",
+         OFFSET | {"offset-noise"}),
+        ("(values >= t)", "(values > t)", THRESHOLD | {"threshold"}),
+        ("THRESHOLD = 0.9", "THRESHOLD = 0.8", THRESHOLD | {"threshold"}),
+        ("_like(images, 1 - values)", "_like(images, 2 - values)", {"inverted"}),
+        ("rng.random((n, PIXELS), dtype=np.float32)", "rng.random((n, PIXELS)) / 2",
+         NOISE_CLASS | {"pure-noise"}),
+        ("noise = pure_noise(n, rng)", "noise = 1 - pure_noise(n, rng)", NOISE_CLASS),
+    ],
+)  # fmt: skip
+def test_a_changed_transform_concerns_what_uses_it(old, new, concerned, tree):
+    """A transform is part of the keys of the recipes and views that go through it."""
+    assert tree.edit("transforms.py", old, new) == concerned
+
+
+@pytest.mark.parametrize(
+    ("module", "kind"), [("dense", "ann"), ("recurrent", "rnn"), ("convolution", "cnn")]
+)
+def test_a_changed_engine_concerns_its_architecture(module, kind, whole_tree):
+    """The code that trains one architecture is part of its models' keys alone."""
+    assert whole_tree.append(f"engine/{module}.py", "\n_SOMETHING_NEW = 1\n") == OF[kind]
+
+
+def test_a_changed_view_concerns_its_own_readings(tree):
+    """The number of draws is part of the readings that have draws."""
+    stale = tree.edit("views.py", "OFFSET_DRAWS = 32", "OFFSET_DRAWS = 31")
+
+    assert stale == {"offset-noise"}
+
+
+def test_a_changed_softmax_concerns_every_reading(tree):
+    """Confidence, loss and answers come from `log_softmax`: nothing read before stays valid."""
+    assert tree.edit("metrics.py", "np.exp(shifted)", "np.exp(2 * shifted)") >= set(VIEWS)
+
+
+def test_a_changed_reader_concerns_every_reading(tree):
+    """What turns logits into answers is part of every reading's key."""
+    assert tree.edit("readings.py", "log_probabilities.argmax(axis=1)", "0") == set(VIEWS)
+
+
+def test_a_changed_metric_concerns_every_reading_and_no_model(tree):
+    """A figure that is computed otherwise is read anew, and nothing is retrained for it."""
+    assert tree.edit("metrics.py", "confidence > above", "confidence >= above") == set(VIEWS)
+
+
+@pytest.mark.parametrize(
+    "module", ["cli", "rendering", "ledger", "words", "parallel", "progress", "store", "verifying"]
+)
+def test_what_no_result_depends_on_concerns_nothing(module, tree):
+    """Commands, tables, words and the store itself are in no key."""
+    assert tree.append(f"{module}.py", "\n_SOMETHING_NEW = 1\n") == set()
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("training", "order=stream(seed, recipe.name", "order=stream(seed + 1, recipe.name"),
+        ("randomness", "digest[:16]", "digest[16:]"),
+        ("recipes", "images[: recipe.rows]", "images[-recipe.rows :]"),
+        ("backend", "THREADS = 1", "THREADS = 2"),
+    ],
+)
+def test_changed_training_concerns_every_recipe(module, old, new, tree):
+    """Batch order, streams, rows and threads are part of every model's key."""
+    assert tree.edit(f"{module}.py", old, new) >= set(RECIPES)
+
+
+def test_changed_pixels_concern_everything(tree):
+    """How a byte becomes a float is part of every key."""
+    assert tree.edit("data.py", "pixels, np.float32(255)", "pixels, np.float32(256)") == ALL
+
+
+@pytest.mark.parametrize("change", [{"epochs": 11}, {"rows": 999}, {"batch_size": 16}])
+def test_a_changed_recipe_concerns_itself(change, tree, monkeypatch):
+    """Of one recipe's change all others stay valid."""
+    changed = dataclasses.replace(RECIPES["ann_1000"], **change)
+    monkeypatch.setattr(recipes, "RECIPES", MappingProxyType({**RECIPES, "ann_1000": changed}))
+
+    assert tree.stale() == {"ann_1000"}
+
+
+def test_a_new_recipe_concerns_no_other(tree, monkeypatch):
+    """Adding a recipe retrains nothing, neither as a value nor by its line of code."""
+    added = dataclasses.replace(RECIPES["ann_1000"], name="ann_2000", rows=2000)
+    monkeypatch.setattr(recipes, "RECIPES", MappingProxyType({**RECIPES, "ann_2000": added}))
+
+    line = '    Recipe(name="ann_2000", architecture="ann", rows=2000),\n'
+    assert tree.edit("recipes.py", "_ALL = (\n", f"_ALL = (\n{line}") == {"ann_2000"}
+
+
+def test_seed_data_and_versions_are_in_the_key(tree, mnist5k, monkeypatch):
+    """Another seed, other images or another TensorFlow name another model."""
+    forget()
+    key = tree.world.model_key("ann")
+    other_data = dataclasses.replace(mnist5k.source, digest="0" * 64)
+
+    others = {
+        World(1, mnist5k.source, tree.world.store).model_key("ann").digest,
+        World(0, other_data, tree.world.store).model_key("ann").digest,
+    }
+    monkeypatch.setattr(world, "versions", lambda: {"tensorflow": "0"})
+    forget()
+    others.add(tree.world.model_key("ann").digest)
+    forget()
+
+    assert len({*others, key.digest}) == 4
+
+
+@pytest.mark.parametrize("root", ["mnistrobust.models:create_ant", "mnistrobust.model:create_ann"])
+def test_a_root_that_does_not_exist_is_an_error(root):
+    """A misspelled root never digests to nothing."""
+    with pytest.raises(KeyError, match=root):
+        code.digest(root)

@@ -1,0 +1,54 @@
+"""The document's words hold on the right side of their bounds, and only there."""
+
+import inspect
+
+import pytest
+
+from mnistrobust import words
+
+# word, a call that holds, a call that does not: a hair on either side of the fixed bound
+EDGES = [
+    (words.high_accuracy, (0.9501,), {}, (0.9499,), {}),
+    (words.good_job, (0.9001,), {}, (0.8999,), {}),
+    (words.bad_job, (0.4999,), {}, (0.5001,), {}),
+    (words.does_not_do_well, (0.7999,), {}, (0.8001,), {}),
+    (words.better, (0.5101,), {"than": 0.5}, (0.5099,), {"than": 0.5}),
+    (words.worse, (0.4899,), {"than": 0.5}, (0.4901,), {"than": 0.5}),
+    (words.not_better, (0.5099,), {"than": 0.5}, (0.5101,), {"than": 0.5}),
+    (words.much_better, (0.6001,), {"than": 0.5}, (0.5999,), {"than": 0.5}),
+    (words.much_worse, (0.3999,), {"than": 0.5}, (0.4001,), {"than": 0.5}),
+    (words.as_good, (0.4901,), {"as_": 0.5}, (0.4899,), {"as_": 0.5}),
+    (words.similar, (0.5199,), {"to": 0.5}, (0.5201,), {"to": 0.5}),
+    (words.similar, (0.4801,), {"to": 0.5}, (0.4799,), {"to": 0.5}),
+    (words.similar_at_1000_rows, (0.5299,), {"to": 0.5}, (0.4699,), {"to": 0.5}),
+    (words.follows, (0.0099,), {}, (0.0101,), {}),
+    (words.most, (0.5001,), {}, (0.4999,), {}),
+    (words.almost_entirely, (0.9001,), {}, (0.8999,), {}),
+    (words.every, (0.9901,), {}, (0.9899,), {}),
+    (words.high_confidence, (0.5001,), {}, (0.4999,), {}),
+    (words.not_confident, (0.2499,), {}, (0.2501,), {}),
+    (words.small_number, (0.2499,), {}, (0.2501,), {}),
+    (words.dimensions, ((28, 28, 1),), {"expected": 3}, ((784,),), {"expected": 3}),
+]
+
+
+@pytest.mark.parametrize(
+    ("word", "inside", "with_inside", "outside", "with_outside"),
+    EDGES,
+    ids=[edge[0].__name__ + str(n) for n, edge in enumerate(EDGES)],
+)
+def test_margin_changes_sign_at_the_bound(word, inside, with_inside, outside, with_outside):
+    """A margin is above 0 just inside the bound and below 0 just outside."""
+    assert float(word(*inside, **with_inside)) > 0
+    assert float(word(*outside, **with_outside)) < 0
+
+
+def test_every_word_has_its_edge():
+    """No word is left out of the table of edges."""
+    functions = {
+        each
+        for _, each in inspect.getmembers(words, inspect.isfunction)
+        if each.__module__ == words.__name__
+    }
+
+    assert {edge[0] for edge in EDGES} == functions

@@ -1,0 +1,76 @@
+"""Metrics against plain Python loops."""
+
+import math
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnistrobust import metrics
+from mnistrobust.strategies import labels, logits, probabilities
+
+COUNTS = st.lists(st.integers(0, 50), min_size=1, max_size=11).map(lambda tail: [1, *tail])
+
+
+@given(logits())
+def test_log_softmax_is_that_of_each_row(values):
+    """Catches a sum over images, an overflow, and arithmetic in float32."""
+    for row, result in zip(values.tolist(), metrics.log_softmax(values), strict=True):
+        top = max(row)
+        log_sum = top + math.log(math.fsum(math.exp(each - top) for each in row))
+        np.testing.assert_allclose(result, [each - log_sum for each in row], atol=1e-9)
+
+
+@given(logits(), st.floats(-1e3, 1e3, width=16))
+def test_log_softmax_ignores_a_constant(values, constant):
+    """Catches logits taken for probabilities."""
+    shifted = metrics.log_softmax(values.astype(np.float64) + constant)
+
+    np.testing.assert_allclose(shifted, metrics.log_softmax(values), atol=1e-8)
+
+
+@given(st.data(), labels())
+def test_accuracy_is_the_share_of_right_answers(data, truth):
+    """Catches a comparison that shifts or drops a row; without answers it is NaN."""
+    answers = data.draw(labels(n=len(truth)))
+    right = sum(answer == label for answer, label in zip(answers, truth, strict=True))
+
+    measured = metrics.accuracy(answers, truth)
+    assert measured == right / len(truth) if len(truth) else math.isnan(measured)
+
+
+@given(probabilities(), st.sampled_from([0.9, 0.5, 0.1]))
+def test_sure_is_strictly_above_the_bar(values, bar):
+    """Catches >= for >: an answer at the bar itself is not above it."""
+    top = np.append(values.max(axis=1), bar)
+
+    assert metrics.sure(top, bar).tolist() == [each > bar for each in top.tolist()]
+
+
+@given(labels(classes=11, dtypes=("int64", "uint8")))
+def test_counts_are_those_of_each_class(answers):
+    """Catches a class that is left out because nobody answers it."""
+    assert metrics.counts(answers, 11) == [answers.tolist().count(label) for label in range(11)]
+
+
+@given(st.data(), labels(dtypes=("uint8", "int64")))
+def test_confusion_counts_each_pair(data, truth):
+    """Catches rows and columns swapped, and uint8 products that wrap around."""
+    answers = data.draw(labels(n=len(truth), dtypes=("uint8", "int64")))
+    expected = [[0] * 10 for _ in range(10)]
+    for label, answer in zip(truth, answers, strict=True):
+        expected[label][answer] += 1
+
+    assert metrics.confusion(truth, answers, 10).tolist() == expected
+
+
+@given(COUNTS, COUNTS)
+def test_largest_gap_is_that_of_the_shares(left, right):
+    """Catches a gap between counts, a signed one, and classes that only one side has."""
+    gaps = []
+    for label in range(max(len(left), len(right))):
+        one = left[label] / sum(left) if label < len(left) else 0.0
+        other = right[label] / sum(right) if label < len(right) else 0.0
+        gaps.append(abs(one - other))
+
+    assert metrics.largest_gap(left, right) == max(gaps)
