@@ -108,8 +108,12 @@ def compiled(function: Callable[..., Any]) -> Any:
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """Compile `function` into each compiled function that calls it."""
-    return numba.njit(fastmath=_FASTMATH, error_model="numpy", inline="never")(function)
+    """Compile `function` into each compiled function that calls it.
+
+    Inlining is forced, or else a process that compiles calls another copy of `function`, optimised
+    on its own, than one that loads the caller from disk, and the two round differently.
+    """
+    return numba.njit(fastmath=_FASTMATH, error_model="numpy", forceinline=True)(function)
 
 
 @contextmanager

@@ -41,6 +41,7 @@ _NONE, _ONE, _WIDTH = (cast("int", np.int64(n)) for n in (0, 1, WIDTH))
 
 # Compiled without leave to reorder.  A process that compiles and one that loads from disk may run
 # different copies of these functions, and reordered sums and quotients differ between copies.
+# Without the option they would inherit their caller's leave.
 _adam, _softmax = (
     numba.njit(fastmath=False, error_model="numpy")(function.py_func)
     for function in (common.adam, common.softmax_cross_entropy)

@@ -21,7 +21,7 @@ from mnistrobust.store import Store
 from mnistrobust.world import Task, World, work
 
 RECIPE = "ann_1000"
-TASKS = [Task("ann_1000"), Task("ann_threshold_1000"), Task("ann")]
+TASKS = [Task("ann_1000"), Task("ann_threshold_1000")]
 SECONDS = 60  # for one child
 
 
@@ -226,7 +226,7 @@ def without_locks(family, number):
     """Let locks do nothing, as some network file systems do."""
     filelock.FileLock.acquire = lambda *_, **__: None
     filelock.FileLock.release = lambda *_, **__: None
-    return together(family, number, all_tasks, rounds=3)
+    return together(family, number, all_tasks, rounds=2)
 
 
 def unsupported_locks(family, number):
@@ -237,7 +237,7 @@ def unsupported_locks(family, number):
         raise OSError(38, "Function not implemented")
 
     fcntl.flock = flock
-    return together(family, number, all_tasks, rounds=3)
+    return together(family, number, all_tasks, rounds=2)
 
 
 SCENARIOS = {

@@ -221,6 +221,22 @@ def test_equal_seeds_give_equal_bytes_in_any_process(name: str, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
+def test_compiled_and_loaded_code_give_equal_bytes(name: str, tmp_path: Path) -> None:
+    """A process that compiles the kernels ends with the bytes of those that load them from disk."""
+    model = build(name)
+    given = engine_for(model), initial(model), *pictures(model, 70)
+    (tmp_path / "given").write_bytes(pickle.dumps(given))
+    empty = {"XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
+
+    command = [sys.executable, "-c", _DIGEST, str(tmp_path / "given")]
+    told = [subprocess.check_output(command, text=True, env=quiet() | empty) for _ in range(3)]
+
+    assert list(tmp_path.rglob("*.nbc"))
+    assert len(set(told)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 def test_other_seeds_give_other_weights(name: str) -> None:
     """Both the order and the dropout generator matter."""
     model = build(name)

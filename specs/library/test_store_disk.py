@@ -1,10 +1,10 @@
 """Disks that are full, read-only or failing: one clear line, and the same results."""
 
-import builtins
 import errno
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -112,7 +112,7 @@ def test_an_entry_that_cannot_be_read_is_no_entry(tmp_path, monkeypatch):
 
     assert store.get(KEY) is None
     assert store.digest(KEY) is None
-    assert builtins.len(store.damaged()) == 1
+    assert len(store.damaged()) == 1
 
 
 @contextmanager
@@ -121,17 +121,17 @@ def mounted(folder, options):
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         pytest.skip("mounting needs Linux and root")
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    mount = [shutil.which("mount") or "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("this machine does not allow a mount")
     try:
         yield
     finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+        subprocess.run([shutil.which("umount"), "-l", str(folder)], check=True)
 
 
 def remount_read_only(folder):
-    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+    subprocess.run([shutil.which("mount"), "-o", "remount,ro", str(folder)], check=True)
 
 
 def fill(folder):
@@ -168,9 +168,9 @@ def test_a_store_on_a_bad_disk_keeps_results_in_memory(bad_disk):
     store = Store(bad_disk / "store")
 
     with store.lock(KEY) as held, pytest.warns(StoreWarning, match="Cannot write") as warned:
-        assert held
         store.put(KEY, ENTRY)
 
+    assert held
     assert len(warned) == 1
     assert np.array_equal(store.get(KEY).tensors["weight00"], ENTRY.tensors["weight00"])
     assert Store(store.root).get(KEY) is None
@@ -178,6 +178,7 @@ def test_a_store_on_a_bad_disk_keeps_results_in_memory(bad_disk):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("bad_disk", ["full", "read-only"], indirect=True)
 def test_a_command_on_a_bad_disk_gives_the_same_reading(bad_disk, rehearsal, process, surroundings):
     """Store and cache on a bad disk: the reading is the same, without a traceback."""
     surroundings.setenv("MNISTROBUST_CACHE", str(bad_disk / "cache"))
