@@ -72,6 +72,7 @@ def test_ratios_are_taken_within_a_repeat():
     assert figures["offset_noise_seconds_per_epoch"] == 2.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "mflop"), [("ann", 0.8), ("rnn", 13), ("cnn", 26)])
 def test_arithmetic_follows_the_layers(name, mflop):
     """The layers' matrices and biases are all the weights that the Keras model has."""
@@ -81,6 +82,7 @@ def test_arithmetic_follows_the_layers(name, mflop):
     assert arithmetic.flop(name) / 1e6 == pytest.approx(mflop, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_team_is_one_process_for_each_core():
     """All processes of a contestant train at once, with what they need to be ready measured."""
     with teams([contestants.PEAK], {}, 2, silent) as (team,):

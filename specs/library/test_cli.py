@@ -50,6 +50,7 @@ def test_help_lists_every_command(arguments, command):
     assert "Exit codes: 0" in " ".join(ended.out.split())
 
 
+@pytest.mark.slow
 def test_help_and_claims_import_neither_tensorflow_nor_pandas(process):
     """A question that needs no network is answered at once."""
     program = (

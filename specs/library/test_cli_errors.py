@@ -139,6 +139,7 @@ def test_verify_checks_its_options_before_a_long_run(
     assert line in ended.error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("claims", "--json"), ("claims",), ("store",)], ids=" ".join)
 @pytest.mark.skipif(os.name == "nt", reason="pipes break in another way on Windows")
 def test_a_reader_that_leaves_is_no_error(arguments, surroundings):
@@ -155,6 +156,7 @@ def test_a_reader_that_leaves_is_no_error(arguments, surroundings):
     assert running.returncode == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device on this system")
 def test_a_full_disk_under_the_output_is_one_line(process):
     """Standard output that cannot be written is an error, without a traceback."""
@@ -165,6 +167,7 @@ def test_a_full_disk_under_the_output_is_one_line(process):
     assert ended.err == "mnistrobust: standard output: No space left on device.\n"
 
 
+@pytest.mark.slow
 def test_a_terminal_without_our_characters_is_no_error(process, surroundings):
     """Where the output's encoding lacks a character, it is spelled out."""
     surroundings.setenv("PYTHONIOENCODING", "ascii")

@@ -235,6 +235,7 @@ def fitted():
     return history, document.create_rnn(), document.create_cnn(11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", IN_ALL_FORMS)
 def test_keras_models_take_every_form_of_images(fitted, images, axes):
     """ANN, RNN and CNN take images of any form, whatever shape they were built for."""
@@ -247,6 +248,7 @@ def test_keras_models_take_every_form_of_images(fitted, images, axes):
         assert document.confidence(model, images[6:7], label) == probability
 
 
+@pytest.mark.slow
 def test_learning_curve_of_a_history_and_of_its_model(fitted, axes):
     """A History and the model that was fitted have the same curve."""
     history, rnn, _ = fitted
@@ -258,6 +260,7 @@ def test_learning_curve_of_a_history_and_of_its_model(fitted, axes):
         document.model_stats(rnn)
 
 
+@pytest.mark.slow
 def test_saved_model_answers_the_same(fitted, tmp_path):
     """A loaded model is the saved one; a file that holds none is an error of one line."""
     file = tmp_path / "ann.keras"

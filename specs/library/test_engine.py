@@ -245,6 +245,7 @@ def test_other_seeds_give_other_weights(name: str) -> None:
     assert len({digest(trained(*given, **seed)) for seed in ({}, *seeds)}) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_training_touches_nothing_else(name: str) -> None:
     """Arguments keep their bytes, and NumPy's global generator its state."""
@@ -273,6 +274,7 @@ def test_a_diverged_training_ends(name: str) -> None:
     assert any(np.isnan(array).any() for array in ours)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_arrays_that_do_not_fit_are_named(name: str) -> None:
     """Images, labels or weights of a wrong shape or range raise ValueError."""
@@ -291,6 +293,7 @@ def test_arrays_that_do_not_fit_are_named(name: str) -> None:
 # ---------------------------------------------------------------- dropout
 
 
+@pytest.mark.slow
 def test_random_bits_drop_at_the_rate_and_independently() -> None:
     """Sixteen bits a decision drop 0.2 of 4 million, whatever was dropped so many places before.
 
@@ -423,6 +426,7 @@ UNKNOWN_LAYERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", UNKNOWN_LAYERS.values(), ids=UNKNOWN_LAYERS)
 def test_altered_layers_have_no_engine(change: Any) -> None:
     """A layer that does something else goes to Keras, in each architecture."""
@@ -454,6 +458,7 @@ UNKNOWN_TRAININGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", UNKNOWN_TRAININGS.values(), ids=UNKNOWN_TRAININGS)
 def test_altered_trainings_have_no_engine(options: Any) -> None:
     """Another optimizer, another option of Adam or another loss goes to Keras."""
@@ -461,6 +466,7 @@ def test_altered_trainings_have_no_engine(options: Any) -> None:
     assert [engine_for(model) for model in models] == [None] * len(NAMES)
 
 
+@pytest.mark.slow
 def test_altered_structures_have_no_engine() -> None:
     """A layer more, other geometry, no compilation, or no plain Sequential goes to Keras."""
     keras = import_keras()

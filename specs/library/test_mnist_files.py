@@ -183,6 +183,7 @@ def test_a_truncated_archive_is_an_error_wherever_it_ends(arrays, tmp_path):
             data.decide(str(damaged))
 
 
+@pytest.mark.slow
 def test_flipped_bits_in_an_archive_are_an_error_or_change_nothing(arrays, mnist5k, tmp_path):
     """Whatever a damaged archive unpacks to, only MNIST's own bytes are accepted."""
     whole = bytearray(write_npz(tmp_path, arrays, np.savez_compressed).read_bytes())

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from mnistrobust import engine, models, training
+from mnistrobust import backend, engine, models, training
 from mnistrobust.errors import UsageError
 from mnistrobust.recipes import Recipe, recipe_named
 from mnistrobust.store import Store
@@ -24,6 +24,7 @@ def elsewhere(rehearsal, tmp_path):
 def test_training_again_gives_the_same_bytes(rehearsal, elsewhere):
     """A recipe trained anew gives the stored bytes, and leaves the global generators alone."""
     key = rehearsal.model_key(RECIPE)
+    backend.import_keras()  # the import draws: rich, which Keras imports, numbers its styles
     random.seed(1)
     np.random.seed(1)  # noqa: NPY002 - the global generator is what is watched
     before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
@@ -159,6 +160,7 @@ def tanh(monkeypatch):
     return Recipe(name="tanh", architecture="tanh", rows=256, epochs=2)
 
 
+@pytest.mark.slow
 def test_an_architecture_without_an_engine_trains_in_keras(tanh, mnist5k):
     """Plain Keras training learns, and gives equal bytes for equal seeds."""
     assert engine.engine_for(training.build(tanh, 0)) is None

@@ -29,7 +29,18 @@ def laws():
 def run(folder, law):
     """Run one law, or all, on the copy of the library in a folder."""
     return subprocess.run(
-        [sys.executable, "-m", "pytest", law, "-q", "-x", "--data=mnist5k", "--offline"],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            law,
+            "-q",
+            "-x",
+            "-m",
+            "slow or not slow",
+            "--data=mnist5k",
+            "--offline",
+        ],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder), "MNISTROBUST_STORE": str(folder / "store")},
         capture_output=True,

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from mnistrobust import code
 
+pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
+
 NUMBERS = st.integers(0, 9)
 ROOT = "mnistrobust.sample:root"
 

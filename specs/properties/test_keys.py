@@ -4,6 +4,7 @@ import json
 from dataclasses import fields, replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,8 @@ from mnistrobust import world
 from mnistrobust.recipes import RECIPES
 from mnistrobust.store import Entry, Key
 from mnistrobust.strategies import seeds
+
+pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
 
 VALUES = st.one_of(st.integers(-3, 3), st.sampled_from(["", "a", "1", None, True, 0.5]))
 FACTS = st.dictionaries(st.sampled_from("abcdef"), VALUES, max_size=4)

@@ -5,12 +5,15 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mnistrobust import data
 from mnistrobust.randomness import fixed_order
 from mnistrobust.strategies import seeds
+
+pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
 
 NAMES = st.sampled_from(["mnist5k", "held-out subset", "a", "b", ""])
 
