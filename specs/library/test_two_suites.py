@@ -38,7 +38,8 @@ def test_two_suites_on_one_store_train_each_recipe_once(tmp_path, surroundings):
     surroundings.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path)]))
     surroundings.setenv("TRAINED", str(trained))
     command = [sys.executable, "-m", "pytest", "specs/claims", "-k", SELECTED]
-    command += ["-p", "counting", "--data", "mnist5k", "--store", str(store)]
+    # -n 1: the worker itself trains, under the plugin that counts
+    command += ["-n", "1", "-p", "counting", "--data", "mnist5k", "--store", str(store)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
 
     runs = [subprocess.Popen(command, cwd=ROOT, **pipes) for _ in range(2)]

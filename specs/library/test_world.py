@@ -21,6 +21,7 @@ def elsewhere(rehearsal, tmp_path):
     return World(rehearsal.seed, rehearsal.source, Store(tmp_path / "store"))
 
 
+@pytest.mark.slow
 def test_training_again_gives_the_same_bytes(rehearsal, elsewhere):
     """A recipe trained anew gives the stored bytes, and leaves the global generators alone."""
     key = rehearsal.model_key(RECIPE)
@@ -40,6 +41,7 @@ def test_training_again_gives_the_same_bytes(rehearsal, elsewhere):
     assert stored[0] == stored[1]
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_network(rehearsal, elsewhere):
     """Weights depend on the seed."""
     other = World(1, elsewhere.source, elsewhere.store)
@@ -49,6 +51,7 @@ def test_another_seed_gives_another_network(rehearsal, elsewhere):
     )
 
 
+@pytest.mark.slow
 def test_the_model_has_the_stored_weights(rehearsal):
     """`model` is a Keras model that holds what was trained."""
     pairs = zip(
@@ -58,6 +61,7 @@ def test_the_model_has_the_stored_weights(rehearsal):
     assert all(np.array_equal(built, stored) for built, stored in pairs)
 
 
+@pytest.mark.slow
 def test_learning_curve_has_a_value_for_each_epoch(rehearsal):
     """The curve of every recipe is stored with its weights."""
     history = rehearsal.trained(RECIPE).history
@@ -107,6 +111,7 @@ class VanishingStore(Store):
         return kept
 
 
+@pytest.mark.slow
 def test_a_store_that_is_cleared_meanwhile_stops_nobody(rehearsal, tmp_path):
     """A task whose model vanishes goes on with the one in hand, without waiting for itself."""
     world = World(0, rehearsal.source, VanishingStore(tmp_path / "store"))
@@ -172,6 +177,7 @@ def test_an_architecture_without_an_engine_trains_in_keras(tanh, mnist5k):
     assert first.history["val_loss"][1] < first.history["val_loss"][0] < 3
 
 
+@pytest.mark.slow
 def test_logits_without_an_engine_give_kerass_probabilities(tanh, mnist5k):
     """The logits of plain Keras are right up to a constant, which a softmax drops."""
     model = training.build(tanh, 0)
