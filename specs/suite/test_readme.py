@@ -53,12 +53,13 @@ def test_every_module_that_the_table_names_exists():
 
 
 @pytest.mark.slow
-def test_the_example_passes(tmp_path, settings):
-    """The README's spec of one's own runs as it stands, on the data set and store of this run."""
-    (tmp_path / "test_example.py").write_text(block("example: spec"), "utf-8")
+def test_the_examples_pass(tmp_path, settings):
+    """The README's specs of one's own run as they stand, on this run's data set and store."""
+    for name in ("spec", "law"):
+        (tmp_path / f"test_{name}.py").write_text(block(f"example: {name}"), "utf-8")
     command = [sys.executable, "-m", "pytest", tmp_path, "-p", "conftest", "-c", "pyproject.toml"]
     where = ["--store", settings.store_root, "--data", settings.source.path or "mnist5k"]
     done = subprocess.run([*command, *where], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert "3 passed" in done.stdout
