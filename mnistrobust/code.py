@@ -8,7 +8,7 @@ import ast
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 PACKAGE = "mnistrobust"
@@ -18,8 +18,27 @@ _INNER = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
 
 @dataclass(frozen=True)
 class _Module:
-    definitions: dict[str, list[ast.stmt]]
+    name: str
+    nodes: dict[str, list[ast.stmt]]
     imports: dict[str, tuple[str, str | None]]  # alias -> (module, name; None for the module)
+
+    @cached_property
+    def definitions(self) -> dict[str, "_Definition"]:
+        return {name: _Definition(self, nodes) for name, nodes in self.nodes.items()}
+
+
+@dataclass(frozen=True)
+class _Definition:
+    module: _Module
+    nodes: list[ast.stmt]
+
+    @cached_property
+    def text(self) -> str:
+        return "".join(ast.dump(node) for node in self.nodes)
+
+    @cached_property
+    def references(self) -> list[tuple[str, str]]:
+        return [place for node in self.nodes for place in _references(node, self.module)]
 
 
 @cache
@@ -40,13 +59,10 @@ def digest(*roots: str, skip: tuple[str, ...] = ()) -> str:
         key = f"{module}:{name}"
         if key in seen or key in skip or module in skip:
             continue
-        parsed = _parse(module)
-        nodes = parsed.definitions.get(name)
-        if nodes is None:
-            continue
-        seen[key] = "".join(ast.dump(node) for node in nodes)
-        for node in nodes:
-            pending += _references(node, module, parsed)
+        definition = _parse(module).definitions.get(name)
+        if definition is not None:
+            seen[key] = definition.text
+            pending += definition.references
     text = "\n".join(f"{key} {seen[key]}" for key in sorted(seen))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -70,13 +86,13 @@ def _file(module: str) -> Path | None:
 def _parse(module: str) -> _Module:
     file = _file(module)
     if file is None:
-        return _Module({}, {})
+        return _Module(module, {}, {})
     tree = ast.parse(file.read_bytes())
     _drop_docstrings(tree)
-    definitions: dict[str, list[ast.stmt]] = {}
+    nodes: dict[str, list[ast.stmt]] = {}
     for node in tree.body:
         for name in set(_defined(node)):
-            definitions.setdefault(name, []).append(node)
+            nodes.setdefault(name, []).append(node)
     imports: dict[str, tuple[str, str | None]] = {}
     for part in ast.walk(tree):
         if isinstance(part, ast.ImportFrom) and part.module and not part.level:
@@ -88,7 +104,7 @@ def _parse(module: str) -> _Module:
             for alias in part.names:
                 if alias.asname:
                     imports[alias.asname] = (alias.name, None)
-    return _Module(definitions, imports)
+    return _Module(module, nodes, imports)
 
 
 def _defined(node: ast.AST) -> Iterable[str]:
@@ -101,17 +117,17 @@ def _defined(node: ast.AST) -> Iterable[str]:
             yield from _defined(child)
 
 
-def _references(node: ast.stmt, module: str, parsed: _Module) -> Iterable[tuple[str, str]]:
+def _references(node: ast.stmt, module: _Module) -> Iterable[tuple[str, str]]:
     for part in ast.walk(node):
         if isinstance(part, ast.Name):
-            if part.id in parsed.definitions:
-                yield module, part.id
-            elif part.id in parsed.imports:
-                origin, name = parsed.imports[part.id]
+            if part.id in module.nodes:
+                yield module.name, part.id
+            elif part.id in module.imports:
+                origin, name = module.imports[part.id]
                 if name is not None:
                     yield origin, name
         elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
-            origin, name = parsed.imports.get(part.value.id, ("", ""))
+            origin, name = module.imports.get(part.value.id, ("", ""))
             if name is None:
                 yield origin, part.attr
 

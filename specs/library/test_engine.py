@@ -16,6 +16,8 @@ from mnistrobust.backend import import_keras
 from mnistrobust.engine import engine_for
 from mnistrobust.models import ARCHITECTURES
 
+pytestmark = pytest.mark.slow
+
 NAMES = sorted(ARCHITECTURES)
 ONE_STEP = 1e-6  # largest difference of a weight after one step
 BATCH = 32
@@ -112,7 +114,6 @@ def test_one_step_equals_keras(name: str) -> None:
     assert seen == [1, pytest.approx(loss, rel=1e-5), pytest.approx(accuracy, abs=1e-6)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_last_small_batch_is_a_step_of_its_own_size(name: str) -> None:
     """Of 37 images the last 5 are one step, with the mean taken over 5."""
@@ -141,7 +142,6 @@ def test_logits_equal_keras(name: str) -> None:
     np.testing.assert_allclose(ours, before @ kernel + bias, atol=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_hundred_steps_stay_as_near_as_keras_to_itself(name: str, tmp_path: Path) -> None:
     """After 100 steps no weight is further off than 10 times what threads change in Keras."""
@@ -202,7 +202,6 @@ print(hashlib.sha256(b"".join(array.tobytes() for array in ours)).hexdigest())
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_equal_seeds_give_equal_bytes_in_any_process(name: str, tmp_path: Path) -> None:
     """Two processes at once, without TensorFlow, and this one end with the same bytes."""
@@ -219,7 +218,6 @@ def test_equal_seeds_give_equal_bytes_in_any_process(name: str, tmp_path: Path) 
     assert told == {digest(trained(*given, epochs=2))}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_compiled_and_loaded_code_give_equal_bytes(name: str, tmp_path: Path) -> None:
     """A process that compiles the kernels ends with the bytes of those that load them from disk."""
@@ -235,7 +233,6 @@ def test_compiled_and_loaded_code_give_equal_bytes(name: str, tmp_path: Path) ->
     assert len(set(told)) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_other_seeds_give_other_weights(name: str) -> None:
     """Both the order and the dropout generator matter."""
@@ -245,7 +242,6 @@ def test_other_seeds_give_other_weights(name: str) -> None:
     assert len({digest(trained(*given, **seed)) for seed in ({}, *seeds)}) == 3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_training_touches_nothing_else(name: str) -> None:
     """Arguments keep their bytes, and NumPy's global generator its state."""
@@ -260,7 +256,6 @@ def test_training_touches_nothing_else(name: str) -> None:
     assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_diverged_training_ends(name: str) -> None:
     """NaN in a weight neither crashes nor hangs, and is still there in the end."""
@@ -274,7 +269,6 @@ def test_a_diverged_training_ends(name: str) -> None:
     assert any(np.isnan(array).any() for array in ours)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_arrays_that_do_not_fit_are_named(name: str) -> None:
     """Images, labels or weights of a wrong shape or range raise ValueError."""
@@ -293,7 +287,6 @@ def test_arrays_that_do_not_fit_are_named(name: str) -> None:
 # ---------------------------------------------------------------- dropout
 
 
-@pytest.mark.slow
 def test_random_bits_drop_at_the_rate_and_independently() -> None:
     """Sixteen bits a decision drop 0.2 of 4 million, whatever was dropped so many places before.
 
@@ -331,7 +324,6 @@ def kept_by_ann(seed: int) -> list[np.ndarray]:
     return [np.array(layer) for layer in zip(*masks, strict=True)]
 
 
-@pytest.mark.slow
 def test_ann_layers_draw_independent_masks() -> None:
     """In 300 single steps, each layer keeps 0.8 of its units, without regard to the others'.
 
@@ -347,7 +339,6 @@ def test_ann_layers_draw_independent_masks() -> None:
         assert abs(product.mean()) < SIGMAS / np.sqrt(n)
 
 
-@pytest.mark.slow
 def test_cnn_pools_over_four_independent_masks() -> None:
     """A pooled value vanishes only where all four are dropped: 0.2 ** 4 of them.
 
@@ -370,7 +361,6 @@ def test_cnn_pools_over_four_independent_masks() -> None:
     assert abs(np.array(units).mean() - 0.8) < SIGMAS * np.sqrt(0.16 / n)
 
 
-@pytest.mark.slow
 def test_rnn_draws_one_mask_an_image() -> None:
     """In 300 single steps the LSTM keeps 0.8 of its input columns for all 28 rows.
 
@@ -426,7 +416,6 @@ UNKNOWN_LAYERS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("change", UNKNOWN_LAYERS.values(), ids=UNKNOWN_LAYERS)
 def test_altered_layers_have_no_engine(change: Any) -> None:
     """A layer that does something else goes to Keras, in each architecture."""
@@ -458,7 +447,6 @@ UNKNOWN_TRAININGS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("options", UNKNOWN_TRAININGS.values(), ids=UNKNOWN_TRAININGS)
 def test_altered_trainings_have_no_engine(options: Any) -> None:
     """Another optimizer, another option of Adam or another loss goes to Keras."""
@@ -466,7 +454,6 @@ def test_altered_trainings_have_no_engine(options: Any) -> None:
     assert [engine_for(model) for model in models] == [None] * len(NAMES)
 
 
-@pytest.mark.slow
 def test_altered_structures_have_no_engine() -> None:
     """A layer more, other geometry, no compilation, or no plain Sequential goes to Keras."""
     keras = import_keras()
@@ -491,7 +478,6 @@ def test_altered_structures_have_no_engine() -> None:
         assert engine_for(build("cnn", _geometry(kind, settings))) is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_other_widths_and_rates_are_trained_as_written(name: str) -> None:
     """Widths off the vectors' grid and another learning rate still step as Keras does."""
@@ -513,7 +499,6 @@ def test_other_widths_and_rates_are_trained_as_written(name: str) -> None:
     assert largest_difference(ours, stepped(model, weights, images, labels)) <= 2 * ONE_STEP
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_another_dropout_rate_is_another_training(name: str) -> None:
     """The engine of a model with dropout 0.5 drops more than that of 0.2."""
@@ -597,7 +582,6 @@ def accuracies_of_engine(name: str) -> np.ndarray:
     return np.array(found)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_engine_trains_to_the_accuracy_of_fit(name: str, tmp_path: Path) -> None:
     """Two one-sided tests: with dropout on, mean accuracy is within 0.5 points of plain `fit`.

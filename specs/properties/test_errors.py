@@ -17,6 +17,8 @@ from mnistrobust.strategies import (
     wrong_types,
 )
 
+pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
+
 TRANSFORMS = st.sampled_from(
     [
         lambda each: transforms.offset_noise(each, np.random.default_rng(0)),

@@ -1,10 +1,13 @@
 """Random streams by key."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mnistrobust.randomness import stream
+
+pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
 
 PARTS = st.one_of(
     st.integers(0, 3),

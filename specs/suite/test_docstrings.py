@@ -3,8 +3,6 @@
 import ast
 from pathlib import Path
 
-import pytest
-
 PACKAGE = Path(__file__).parents[2] / "mnistrobust"
 
 
@@ -25,18 +23,17 @@ def named(node, file, prefix=""):
         yield f"{file.relative_to(PACKAGE)}:{prefix}{node.name}", node
 
 
-DEFINITIONS = list(public_definitions())
-
-
-@pytest.mark.parametrize(("name", "node"), DEFINITIONS, ids=[name for name, _ in DEFINITIONS])
-def test_public_names_have_a_docstring(name, node):
+def test_public_names_have_a_docstring():
     """A module, class, function or method of the library has a docstring of at least a sentence."""
-    text = ast.get_docstring(node)
+    texts = {name: ast.get_docstring(node) or "" for name, node in public_definitions()}
+    silent = [
+        name
+        for name, text in texts.items()
+        if not text.split("\n\n")[0].rstrip().endswith((".", "?", ":", "`"))
+    ]
 
-    assert text, f"{name} has no docstring"
-    assert text.split("\n\n")[0].rstrip().endswith((".", "?", ":", "`")), (
-        f"{name}: no full sentence"
-    )
+    assert len(texts) > 100
+    assert silent == []
 
 
 def test_functions_of_arrays_state_their_shapes():
