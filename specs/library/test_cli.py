@@ -185,6 +185,7 @@ def test_environment_stands_in_for_options(command, here, surroundings):
     assert command("data").code == 3
 
 
+@pytest.mark.slow
 def test_show_draws_a_picture(command, here, tmp_path):
     """`show` prints the name of the file that it drew."""
     target = tmp_path / "picture.png"

@@ -56,6 +56,7 @@ def test_place_of_the_package_changes_nothing(whole_tree):
     assert whole_tree.stale() == set()
 
 
+@pytest.mark.slow
 def test_comments_docstrings_and_layout_change_nothing(whole_tree):
     """Every file rewritten without comments, with other docstrings, gives the same keys."""
     for path in whole_tree.folder.rglob("*.py"):

@@ -11,6 +11,8 @@ from mnistrobust import plots
 from mnistrobust.errors import UsageError
 from mnistrobust.readings import Reading
 
+pytestmark = pytest.mark.slow  # seconds of matplotlib
+
 HISTORY = {"accuracy": [0.5, 0.7, 0.8], "val_accuracy": [0.6, 0.8, 0.9], "loss": [3.0, 2.0, 1.0]}
 
 

@@ -3,12 +3,15 @@
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mnistrobust.readings import Reading, degenerate, read
 from mnistrobust.store import Entry
 from mnistrobust.strategies import labels, logits, readings, seeds
+
+pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
 
 FACTS = {"recipe": "ann", "view": "clean", "seed": 0, "dataset": "mnist5k", "input_shape": (784,)}
 BAR = 0.9
