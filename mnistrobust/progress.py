@@ -30,8 +30,8 @@ class Snapshot:
         """One line for the user."""
         left = self.seconds_left
         remaining = "estimating the time left" if left is None else f"about {left:.0f} s left"
-        running = ", ".join(self.running) or "reading views"
-        return f"training {running} · {self.done} of {self.total} models done · {remaining}"
+        running = f"training {', '.join(self.running)}" if self.running else "compiling or reading"
+        return f"{running} · {self.done} of {self.total} models done · {remaining}"
 
 
 class Board:

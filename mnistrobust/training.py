@@ -78,6 +78,11 @@ def train(recipe: Recipe, dataset: Dataset, seed: int, progress: Progress | None
     return Trained(weights, history)
 
 
+def compile_engine(recipe: Recipe) -> None:
+    """Compile the engine that trains a recipe, for this process and for later ones."""
+    engine.compile_engine(build(recipe, 0))
+
+
 def predictor(model: Any) -> Callable[[Weights, np.ndarray], np.ndarray]:
     """Return the function of weights and images, as the model takes them, to logits."""
     fast = engine.engine_for(model)

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from mnistrobust import code, data
+from mnistrobust import code, data, engine
 from mnistrobust.backend import THREADS
 from mnistrobust.models import architecture_named
 from mnistrobust.progress import Board
@@ -186,12 +186,29 @@ def work(world: World, tasks: Sequence[Task]) -> None:
     costs = {task.recipe: cost(recipe_named(task.recipe), rows) for task in left}
     if world.board:
         world.board.plan({world.label(recipe): each for recipe, each in costs.items()})
-    for task in sorted(left, key=lambda task: (-costs[task.recipe], task.recipe)):
+    ordered = sorted(left, key=lambda task: (-costs[task.recipe], task.recipe))
+    for task in ordered:
+        _compile(world, task.recipe, wait=False)
+    for task in ordered:
         if world.complete(task):
             continue
+        _compile(world, task.recipe, wait=True)
         with world.store.lock(world.model_key(task.recipe), wait=False) as held:
             if held:
                 world.fulfil(task)
+
+
+def _compile(world: World, recipe: str, *, wait: bool) -> None:
+    """Compile a recipe's engine, once for all processes, unless another process is at it."""
+    wanted = recipe_named(recipe)
+    module = architecture_named(wanted.architecture).engine
+    if engine.is_compiled(module):
+        return
+    with world.store.lock(Key("engines", module, {}), wait=wait) as held:
+        if held and not engine.is_compiled(module):
+            from mnistrobust import training
+
+            training.compile_engine(wanted)
 
 
 def cost(recipe: Recipe, train_rows: int) -> float:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Engine", "OnEpoch", "Weights", "engine_for"]
+__all__ = ["Engine", "OnEpoch", "Weights", "compile_engine", "engine_for", "is_compiled"]
 
 Weights = list[NDArray[np.float32]]
 """A network's arrays in the order of Keras's `Model.get_weights()`."""
@@ -75,3 +75,31 @@ def engine_for(model: keras.Model) -> Engine | None:
         if engine is not None:
             return engine
     return None
+
+
+def compile_engine(model: keras.Model) -> None:
+    """Compile what trains and reads `model`, so that later processes load it from disk.
+
+    Does nothing where no engine trains the model.
+    """
+    engine = engine_for(model)
+    if engine is None:
+        return
+    from mnistrobust.engine.common import mark_compiled
+
+    rng = np.random.default_rng(0)
+    images = np.zeros((1, *model.input_shape[1:]), np.float32)
+    weights = engine.fit(
+        model.get_weights(), images, np.zeros(1), epochs=1, batch_size=32, order=rng, dropout=rng
+    )
+    engine.logits(weights, images)
+    mark_compiled(type(engine).__module__)
+
+
+def is_compiled(module: str) -> bool:
+    """Return whether a module of this package need not be compiled first, or cannot be kept."""
+    try:
+        from mnistrobust.engine.common import marked_compiled
+    except ImportError:
+        return True
+    return marked_compiled(f"{__name__}.{module}")

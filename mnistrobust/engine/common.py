@@ -47,6 +47,20 @@ def _cache_folder() -> Path | None:
     return folder
 
 
+def mark_compiled(module: str) -> None:
+    """Note that the machine code of an engine's module is on disk."""
+    folder = _cache_folder()
+    if folder is not None:
+        with suppress(OSError):
+            (folder / f"{module}.compiled").touch()
+
+
+def marked_compiled(module: str) -> bool:
+    """Return whether the machine code of an engine's module is on disk, or nothing can be."""
+    folder = _cache_folder()
+    return folder is None or (folder / f"{module}.compiled").exists()
+
+
 def _keep_on_disk(dispatcher: Any) -> None:
     """Give `dispatcher` an on-disk cache in our own folder.
 
@@ -248,18 +262,27 @@ def check_shapes(weights: Weights, shapes: Sequence[tuple[int, ...]]) -> None:
 def checked(
     images: NDArray[np.float32], labels: NDArray[Any] | None, shape: tuple[int, ...], classes: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return contiguous float32 images and int64 labels; ValueError where they do not fit."""
-    images = np.ascontiguousarray(images, np.float32)
+    """Return contiguous float32 images and int64 labels; ValueError where they do not fit.
+
+    Both are read-only: numba compiles once more for arrays that can be written to.
+    """
+    images = _read_only(images, np.float32)
     if images.shape[1:] != shape:
         raise ValueError(f"Expected images of shape (n, {shape}), got {images.shape}.")
     if labels is None:
-        return images, np.zeros(0, np.int64)
-    labels = np.ascontiguousarray(labels, np.int64)
+        return images, _read_only([], np.int64)
+    labels = _read_only(labels, np.int64)
     if labels.shape != images.shape[:1]:
         raise ValueError(f"Expected {len(images)} labels in one row, got {labels.shape}.")
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(f"Expected labels from 0 to {classes - 1}, got others.")
     return images, labels
+
+
+def _read_only(values: Any, dtype: Any) -> NDArray[Any]:
+    view = np.ascontiguousarray(values, dtype).view()
+    view.flags.writeable = False
+    return view
 
 
 def run_epochs(

@@ -105,12 +105,14 @@ class Convolution:
         values, codes = common.aligned(rows * filters), np.zeros(rows * filters, np.uint8)
         hidden, bits = common.aligned(rows * width), np.zeros(2 * filters, np.uint32)
         sums = hidden.reshape(rows, width)[:, : self.width]
+        pixels = np.zeros((rows, self.size[0] * self.size[1]), np.float32)
         with common.one_thread():
             for first in range(0, len(images), rows):
                 part = images[first : first + rows]
+                pixels[: len(part)] = part.reshape(len(part), -1)
                 sums[:] = weights[3]
                 features(
-                    part.reshape(-1), self.size, filters, *arrays[:2], width, values, codes, 0,
+                    pixels.reshape(-1), self.size, filters, *arrays[:2], width, values, codes, 0,
                     hidden, len(part), np.uint16(0), np.float32(1), bits, bits,
                     bits.view(np.uint16),
                 )  # fmt: skip

@@ -68,6 +68,13 @@ def pictures(model: Any, n: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]
     return ink.astype(np.float32), rng.integers(0, model.output_shape[-1], n)
 
 
+def read_only(array: np.ndarray) -> np.ndarray:
+    """Return a copy that cannot be written to."""
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
+
+
 def trained(engine: Any, weights: Any, images: Any, labels: Any, **options: Any) -> Any:
     """Return the engine's weights after one epoch, or as `options` say."""
     seeds = {"order": np.random.default_rng(3), "dropout": np.random.default_rng(4)}
@@ -231,6 +238,26 @@ def test_compiled_and_loaded_code_give_equal_bytes(name: str, tmp_path: Path) ->
 
     assert list(tmp_path.rglob("*.nbc"))
     assert len(set(told)) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_kernels_are_compiled_once(name: str) -> None:
+    """Training and reading of any array that fits use one machine code: compiling takes seconds."""
+    model = build(name)
+    engine = engine_for(model)
+    images, labels = pictures(model, 40)
+    for change in (np.copy, np.asfortranarray, read_only):
+        weights = trained(engine, initial(model), change(images), change(labels))
+        engine.logits(weights, change(images))
+    module = sys.modules[f"{type(engine).__module__}_kernels"]
+    versions = {
+        kernel: len(found.signatures)
+        for kernel, found in vars(module).items()
+        if hasattr(found, "signatures") and not found.targetoptions.get("forceinline")
+    }
+
+    assert versions
+    assert set(versions.values()) == {1}, versions
 
 
 @pytest.mark.parametrize("name", NAMES)
