@@ -56,7 +56,9 @@ def threshold(images: Images, t: float = THRESHOLD) -> Images:
     if not np.isfinite(t):
         raise ImageError(f"Expected a finite threshold such as {THRESHOLD}, received {t}.")
     values = checked(images)
-    return _like(images, (values >= t).astype(values.dtype))
+    with np.errstate(over="ignore"):  # beyond float32, t is infinite, and the answer right
+        ink = values >= t
+    return _like(images, ink.astype(values.dtype))
 
 
 def with_noise_class(

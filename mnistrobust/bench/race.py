@@ -96,8 +96,9 @@ class Team:
             if number == 0:
                 self._note(answer["note"])
         self._errors[number].seek(0)
-        last = self._errors[number].read().strip().splitlines()[-1:] or ["no message"]
-        raise MnistRobustError(f"{self.contestant.title} ended in the benchmark: {last[0]}")
+        lines = self._errors[number].read().strip().splitlines()
+        reason = lines[-1] if lines else f"exit code {self._processes[number].wait(_END_SECONDS)}"
+        raise MnistRobustError(f"{self.contestant.title} ended in the benchmark: {reason}")
 
 
 @contextmanager

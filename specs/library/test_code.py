@@ -101,7 +101,7 @@ def test_a_new_architecture_concerns_no_recipe(tree):
     [
         ("rng.random(PIXELS).reshape", "rng.random(2 * PIXELS)[::2].reshape",
          OFFSET | {"offset-noise"}),
-        ("(values >= t)", "(values > t)", THRESHOLD | {"threshold"}),
+        ("values >= t", "values > t", THRESHOLD | {"threshold"}),
         ("THRESHOLD = 0.9", "THRESHOLD = 0.8", THRESHOLD | {"threshold"}),
         ("_like(images, 1 - values)", "_like(images, 2 - values)", {"inverted"}),
         ("rng.random((n, PIXELS), dtype=np.float32)", "rng.random((n, PIXELS)) / 2",
