@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 # Each module may import from those above it only.
 LAYERS = (
     ("errors", "options", "randomness", "backend", "words", "code", "progress"),
-    ("metrics", "transforms", "mnist_files", "models", "engine"),
+    ("metrics", "transforms", "mnist_files", "models", "engine", "statistics"),
     ("data", "claims", "inputs"),
     ("store", "recipes", "views", "ledger"),
     ("readings", "training", "verifying"),
