@@ -18,12 +18,19 @@ PROVISIONAL = "provisional"  # the verdict while there is too little evidence
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What one spec found in one world; `error` says why it could not be computed."""
+    """What one spec found in one world; `error` says why it could not be computed.
+
+    `halved` and `doubled` are the margins at half and at twice the words' bounds, `draws` the
+    values that single looks like the document's give, by the name of a figure.
+    """
 
     id: str
     seed: int
     figures: dict[str, float] = field(default_factory=dict)
     margin: float | None = None
+    halved: float | None = None
+    doubled: float | None = None
+    draws: dict[str, list[float]] = field(default_factory=dict)
     controls: dict[str, float] = field(default_factory=dict)
     error: str | None = None
 

@@ -130,14 +130,15 @@ class Scale:
     kind: str
     images: int
 
-    def forward(self, values: Any) -> np.ndarray:
+    def forward(self, figures: Any) -> np.ndarray:
         """Return the transformed values, of any shape."""
-        values = np.asarray(values, np.float64)
+        values: np.ndarray = np.asarray(figures, np.float64)
         if self.kind == "share":
             counts = values * self.images
-            logits: np.ndarray = np.log((counts + 0.5) / (self.images - counts + 0.5))
-            return logits
-        return np.log(np.maximum(values, np.finfo(float).tiny)) if self.kind == "loss" else values
+            values = np.log((counts + 0.5) / (self.images - counts + 0.5))
+        if self.kind == "loss":
+            values = np.log(np.maximum(values, np.finfo(float).tiny))
+        return values
 
     def backward(self, value: float) -> float:
         """Return the figure of a transformed value; a share is cut to [0, 1]."""

@@ -62,6 +62,28 @@ def test_specs_hold_no_numbers_and_no_branches(name, node):
     assert digits <= set(range(11)), f"{name} has a bound of its own"
 
 
+def reported_by(node, method):
+    """What a spec gives to `claim.figures` or `claim.draws`, by name."""
+    return {
+        keyword.arg: ast.unparse(keyword.value)
+        for part in ast.walk(node)
+        if isinstance(part, ast.Call) and ast.unparse(part.func) == f"claim.{method}"
+        for keyword in part.keywords
+    }
+
+
+@pytest.mark.parametrize(("name", "node"), SPEC_FUNCTIONS.items(), ids=SPEC_FUNCTIONS)
+def test_every_reported_figure_is_measured(name, node):
+    """The document's figure has ours beside it; if it is one look at noise, many such looks."""
+    reported = set(load_claims()[name].reported)
+    figures, draws = (reported_by(node, method) for method in ("figures", "draws"))
+    on_noise = re.findall(r"(\w+) = world.read\('\w+', on='\w+-noise'\)", ast.unparse(node))
+    one_look = {each for each, value in figures.items() if value.partition(".")[0] in on_noise}
+
+    assert reported <= {*figures, *draws}
+    assert reported & one_look <= {*draws} <= reported
+
+
 @pytest.mark.parametrize(("name", "node"), SPEC_FUNCTIONS.items(), ids=SPEC_FUNCTIONS)
 def test_margins_are_made_of_named_words(name, node):
     """Every argument of claim.margin is a call of a word, and every judged claim has a control."""
