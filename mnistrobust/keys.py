@@ -6,9 +6,9 @@ from importlib.metadata import version
 from mnistrobust import code
 from mnistrobust.backend import THREADS
 from mnistrobust.models import architecture_named
-from mnistrobust.recipes import Recipe
+from mnistrobust.recipes import RECIPES, Recipe
 from mnistrobust.store import Key
-from mnistrobust.views import view_named
+from mnistrobust.views import VIEWS, view_named
 
 VERSIONS_OF = ("tensorflow", "keras", "numpy", "numba", "scipy")
 
@@ -37,6 +37,12 @@ def model_key(recipe: Recipe, seed: int, data_digest: str) -> Key:
 def recipe_digest(recipe: Recipe) -> str:
     """Return the digest of what a recipe's training depends on, but seed, data and versions."""
     return Key("recipes", "", {"recipe": recipe.to_json(), "code": training_code(recipe)}).digest
+
+
+def code_digests() -> dict[str, str]:
+    """Return a digest of what training each recipe and reading each view runs through."""
+    recipes = {f"recipe {name}": recipe_digest(recipe) for name, recipe in RECIPES.items()}
+    return recipes | {f"view {name}": reading_code(name) for name in VIEWS}
 
 
 def training_code(recipe: Recipe) -> list[str]:

@@ -13,12 +13,12 @@ ROOT = Path(__file__).parents[2]
 # Each module may import from those above it only.
 LAYERS = (
     ("errors", "options", "randomness", "backend", "words", "code", "progress"),
-    ("metrics", "transforms", "mnist_files", "models", "engine", "statistics"),
+    ("metrics", "transforms", "mnist_files", "models", "engine", "statistics", "seeds"),
     ("data", "claims", "inputs"),
     ("store", "recipes", "views", "evidence"),
     ("verdicts", "keys"),
     ("ledger",),
-    ("readings", "training", "verifying"),
+    ("readings", "training", "verifying", "checking", "live"),
     ("world", "plots"),
     ("parallel", "document"),
     ("rendering", "strategies"),
