@@ -51,6 +51,17 @@ class Checks:
             if not interval.checkable
         ]
 
+    def described(self, claim_id: str) -> dict[str, str]:
+        """Say for each figure of a claim what one world may show, and which change is seen."""
+        found = {}
+        for name, interval in self.intervals.get(claim_id, {}).items():
+            down, up = interval.smallest_change
+            sees = f"sees a fall of {down:.2g}, a rise of {up:.2g}"
+            found[f"one world's {name}"] = f"{interval.low:.4g} to {interval.high:.4g}: " + (
+                sees if interval.checkable else "not checkable on one world"
+            )
+        return found
+
     def expected(self, claim_id: str) -> bool | None:
         """Return whether the claim must hold in one world, or must not; None: it may do either."""
         interval = self.intervals.get(claim_id, {}).get(MARGIN)

@@ -20,9 +20,10 @@ LAYERS = (
     ("ledger",),
     ("readings", "training", "verifying", "checking", "live"),
     ("world", "plots"),
-    ("parallel", "document"),
-    ("rendering", "strategies"),
-    ("bench",),
+    ("parallel", "document", "making", "strip_plots"),
+    ("rendering", "strategies", "replicating"),
+    ("ledger_view",),
+    ("bench", "commands"),
     ("cli",),
     ("__main__",),
 )
