@@ -42,7 +42,8 @@ def recipe_digest(recipe: Recipe) -> str:
 def code_digests() -> dict[str, str]:
     """Return a digest of what training each recipe and reading each view runs through."""
     recipes = {f"recipe {name}": recipe_digest(recipe) for name, recipe in RECIPES.items()}
-    return recipes | {f"view {name}": reading_code(name) for name in VIEWS}
+    digests = recipes | {f"view {name}": reading_code(name) for name in VIEWS}
+    return {name: digest[:20] for name, digest in digests.items()}
 
 
 def training_code(recipe: Recipe) -> list[str]:

@@ -10,7 +10,7 @@ from mnistrobust.claims import Claim, claim_named, load_claims
 from mnistrobust.data import Source
 from mnistrobust.evidence import Evidence
 from mnistrobust.statistics import PROVISIONAL, REFUTED, REPRODUCED, SEED_DEPENDENT
-from mnistrobust.verdicts import Place, Verdict, places, verdict_of, word_of
+from mnistrobust.verdicts import Place, Verdict, places, rule, verdict_of, word_of
 
 HOLDS = "holds"
 FAILS = "does not hold"
@@ -194,6 +194,7 @@ def markdown(results: Results, evidence: Evidence | None = None) -> str:
         "",
         f"Data: {_cell(str(results.source))}. Seeds: {', '.join(map(str, results.seeds))}.",
         *([f"\n{results.source.notice}"] if results.source.notice else []),
+        *([f"\nVerdicts: {rule(evidence.worlds)}."] if evidence else []),
         "",
         "| claim | kind | statement | document | measured | outcome | verdict |",
         "|---|---|---|---|---|---|---|",

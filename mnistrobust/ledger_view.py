@@ -17,6 +17,7 @@ from mnistrobust.evidence import Evidence
 from mnistrobust.ledger import FAILS, HOLDS, Results, Row, row, rows, summary
 from mnistrobust.rendering import print_mapping
 from mnistrobust.statistics import REFUTED, REPRODUCED
+from mnistrobust.verdicts import rule
 
 _COLOURS = {
     HOLDS: "green",
@@ -65,7 +66,7 @@ def save_ledger(results: Results, target: Path, evidence: Evidence | None = None
         table.add_column(name)
     for each in rows(results, evidence):
         outcome = Text(each.outcome, style=_COLOURS.get(each.outcome, ""))
-        cells = (Text(each.claim.said), Text(each.measured), outcome, _judged(each, parts=1))
+        cells = (Text(each.claim.said), Text(each.measured), outcome, _counted(each))
         table.add_row(each.claim.id, *cells)
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=_PICTURE_COLUMNS, file=nowhere, highlight=False)
@@ -84,8 +85,11 @@ def print_claims(claims: Sequence[Claim], evidence: Evidence | None = None) -> N
     table = Table("claim", "kind", "document", "verdict", box=box.SIMPLE_HEAD, pad_edge=False)
     for claim in claims:
         found = row(claim, evidence)
-        table.add_row(_named(claim), claim.kind, Text(claim.said), _judged(found, parts=2))
-    Console(highlight=False).print(table)
+        table.add_row(_named(claim), claim.kind, Text(claim.said), _counted(found))
+    console = Console(highlight=False)
+    console.print(table)
+    if evidence:
+        console.print(Text(f"{evidence.head.dataset}: {rule(evidence.worlds)}"))
 
 
 def print_claim(claim: Claim, evidence: Evidence | None = None) -> None:
@@ -127,7 +131,13 @@ def _said(found: Row) -> Text:
     return Text("\n".join((found.claim.said, *found.placed)))
 
 
-def _judged(found: Row, parts: int | None = None) -> Text:
-    word, *rest = found.judged[:parts]
+def _judged(found: Row) -> Text:
+    word, *rest = found.judged
     text = Text(word, style=_COLOURS.get(word, ""))
     return text.append("".join(f"\n{each}" for each in rest), style="default")
+
+
+def _counted(found: Row) -> Text:
+    text = Text(found.judged[0], style=_COLOURS.get(found.judged[0], ""))
+    verdict = found.verdict
+    return text.append(f" {verdict.held}/{verdict.worlds}", style="default") if verdict else text

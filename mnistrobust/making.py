@@ -71,7 +71,7 @@ def make_world(job: Job) -> str:
             except BaseException:
                 process.kill()
                 raise
-    if not results.is_file():
+    if ended not in {0, 1} or not results.is_file():
         last = (job.folder / "pytest.log").read_text("utf-8", "replace").strip().splitlines()
         kind = WorldKilledError if ended < 0 else MnistRobustError
         reason = f"signal {-ended}" if ended < 0 else (last[-1] if last else f"exit code {ended}")

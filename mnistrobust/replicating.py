@@ -122,10 +122,19 @@ def stored(job: Job) -> dict[str, Any] | None:
 
 
 def evidence_of(jobs: Sequence[Job], images: int) -> Evidence:
-    """Join finished worlds into evidence; `images` is the number of held-out images."""
+    """Join finished worlds into evidence; `images` is the number of held-out images.
+
+    Raises MnistRobustError where they have different claims.
+    """
     worlds = [found for job in jobs if (found := stored(job)) is not None]
     source = jobs[0].source
     outcomes = [_outcomes(each["results"]) for each in worlds]
+    for job, world in zip(jobs, outcomes, strict=True):
+        if world.keys() != outcomes[0].keys():
+            raise MnistRobustError(
+                f"World {job.seed} has other claims than world {jobs[0].seed}: remove "
+                f"{_file(job)} and run the same command."
+            )
     data = "" if source.name == "mnist" else f" --data {source.name}"
     head = Head(
         dataset=source.name,
@@ -171,6 +180,8 @@ def _check(job: Job, text: str) -> None:
         results = Results.from_json(json.dumps(json.loads(text)["results"]))
     except (ValueError, KeyError, TypeError) as error:
         raise MnistRobustError(f"World {job.seed}: damaged results ({error}).") from error
+    if not results.outcomes:
+        raise MnistRobustError(f"World {job.seed}: no claim was read.")
     failed = next((each for each in results.outcomes if each.error), None)
     if failed:
         raise MnistRobustError(f"World {job.seed}: {failed.id} failed: {failed.error}")

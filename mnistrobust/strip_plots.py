@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _BINS = 60  # dots of one bin stand above each other
-_ROW, _TITLE = 1.05, 0.85  # inches
+_ROW, _TITLE = 1.05, 1.0  # inches
 
 
 def strips(claim: Claim, evidence: Evidence) -> "Figure":
@@ -38,7 +38,8 @@ def strips(claim: Claim, evidence: Evidence) -> "Figure":
     axes = list(np.ravel(np.array(figure.subplots(count, 1))))
     verdict = row(claim, evidence).judged
     figure.suptitle(
-        f"{claim.id}, {evidence.worlds} worlds of {evidence.head.dataset}\n{'; '.join(verdict[:2])}",
+        f"{claim.id}, {evidence.worlds} worlds of {evidence.head.dataset}\n{'; '.join(verdict[:2])}\n"
+        "● a world   | a single look   ◆ the document",
         fontsize="small",
     )
     if measured.margins:
@@ -67,13 +68,13 @@ def strip(
     if line is not None:
         ax.axvline(line, color=GREY, linestyle=":", linewidth=1.5)
     if len(looks) > len(values):
-        ax.plot(looks, np.full(len(looks), -0.5), "|", color=GREY, alpha=0.25, markersize=9)
-    heights = _stacked(values)
+        ax.plot(looks, np.full(len(looks), -0.6), "|", color=GREY, alpha=0.25, markersize=9)
+    heights = _stacked(values) + 0.4
     ax.plot(values, heights, "o", color=BLUE, alpha=0.7, markersize=4, markeredgewidth=0)
     if reported is not None:
-        ax.plot([reported], [-0.5], "D", color=ORANGE, markeredgecolor="black", markersize=7)
+        ax.plot([reported], [-0.6], "D", color=ORANGE, markeredgecolor="black", markersize=7)
         ax.annotate(
-            f"document {reported:g}", (reported, -0.5), (0, -14), textcoords="offset points",
+            f"document {reported:g}", (reported, -0.6), (0, -14), textcoords="offset points",
             ha="center", fontsize="x-small",
         )  # fmt: skip
     ax.set_ylim(-1.9, max(3.0, heights.max(initial=0) + 1))

@@ -10,7 +10,9 @@ import numpy as np
 from mnistrobust import statistics
 from mnistrobust.claims import Claim
 from mnistrobust.evidence import Evidence, Measured
-from mnistrobust.statistics import PROVISIONAL
+from mnistrobust.statistics import PROVISIONAL, REFUTED, REPRODUCED
+
+_RATES = (0.95, 0.97, 0.99)  # at which the rule states its power
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +103,20 @@ def verdict_of(claim: Claim, evidence: Evidence | None) -> Verdict | None:
         median=float(np.median(margins)),
         halved=words["halved"],
         doubled=words["doubled"],
+    )
+
+
+def rule(worlds: int) -> str:
+    """State the rule for so many worlds, with its operating curve, in one sentence."""
+    counts = [statistics.verdict(held, worlds) for held in range(worlds + 1)]
+    if PROVISIONAL in counts:
+        return f"{worlds} worlds give no verdict: {statistics.ENOUGH} are needed"
+    power = [statistics.operating_curve(rate, worlds)[REPRODUCED] for rate in _RATES]
+    return (
+        f"reproduced where at least {counts.index(REPRODUCED)} of {worlds} worlds hold, refuted "
+        f"where at most {counts.count(REFUTED) - 1} do, else seed-dependent; a claim true in "
+        f"{', '.join(f'{rate:.0%}' for rate in _RATES)} of worlds is called reproduced with "
+        f"probability {', '.join(f'{each:.2f}' for each in power)}"
     )
 
 

@@ -124,6 +124,7 @@ def replicate(
     from mnistrobust.store import open_store, write_whole
     from mnistrobust.verifying import find_clone
 
+    replicating.start_backend(backend)
     clone, source = find_clone(), images.decide(data or "auto", offline=offline)
     target = output or clone / "mnistrobust" / "evidence" / f"{source.name}.json"
     if target.is_dir() or not target.absolute().parent.is_dir():

@@ -76,7 +76,9 @@ class Evidence:
     def to_json(self) -> str:
         """Return the evidence as JSON: equal evidence gives equal text."""
         head = {"dataset": self.head.dataset, "worlds": self.worlds, **vars(self.head)}
-        lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
+        lines = [
+            f"{json.dumps(name)}: {json.dumps(value, indent=1)}" for name, value in head.items()
+        ]
         tables = [f"{json.dumps(name)}: {self._table(each)}" for name, each in self.claims.items()]
         lines.append('"claims": {\n' + ",\n".join(tables) + "}")
         return "{\n" + ",\n".join(lines) + "\n}\n"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -140,17 +141,29 @@ def test_a_failed_spec_names_world_and_claim(tmp_path):
     assert sorted(path.stem for path in tmp_path.glob("*.json")) == ["world-0001", "world-0002"]
 
 
-@pytest.mark.parametrize("damage", ["", "{}", "[1, 2", "another world"])
+@pytest.mark.parametrize("damage", ["", "{}", "[1, 2", "another world", "no claim"])
 def test_a_damaged_world_is_made_anew(damage, tmp_path):
     """A file that is not the whole world of its seed does not count."""
     whole = evidence(tmp_path)
     file = tmp_path / "world-0003.json"
-    file.write_text(
-        damage if damage != "another world" else (tmp_path / "world-0004.json").read_text()
-    )
+    other = (tmp_path / "world-0004.json").read_text()
+    empty = {**json.loads(file.read_text())["results"], "claims": []}
+    damages = {"another world": other, "no claim": json.dumps({"results": empty})}
+    file.write_text(damages.get(damage, damage))
 
     assert evidence(tmp_path) == whole
     assert json.loads(file.read_text())["results"]["seeds"] == [3]
+
+
+def test_worlds_with_other_claims_are_no_evidence(tmp_path):
+    """A world that lacks a claim of the first is named."""
+
+    def make(job):
+        found = standin.results(job)
+        return replace(found, outcomes=found.outcomes[: 1 + (job.seed != 2)]).to_json()
+
+    with pytest.raises(MnistRobustError, match="World 2 has other claims than world 1"):
+        evidence(tmp_path, make=make)
 
 
 def test_other_code_has_its_own_folder(tmp_path, monkeypatch, mnist5k):
@@ -222,7 +235,7 @@ def test_a_world_that_cannot_begin_says_why(job, surroundings):
         making.make_world(job)
 
     write_spec(job, "import nowhere\n")
-    with pytest.raises(MnistRobustError, match="World 1"):
+    with pytest.raises(MnistRobustError, match=r"World 1: (no claim was read|.*1 error)"):
         replicating.replicate([job], workers=1)
 
 

@@ -5,7 +5,7 @@ from synthetic import FAILS_ON_NOISY, UNSURE, WINS, evidence, measured
 
 from mnistrobust.claims import claim_named
 from mnistrobust.ledger import claim_json, row
-from mnistrobust.verdicts import places, verdict_of, word_of
+from mnistrobust.verdicts import places, rule, verdict_of, word_of
 
 FIGURE = "ann.learns_standard_mnist"
 
@@ -89,3 +89,13 @@ def test_claims_json_joins_verdict_and_looks():
     assert fields["replication"]["held"] == 23
     assert fields["looks"]["accuracy"]["percentile"] == 50
     assert claim_json(claim_named(FAILS_ON_NOISY))["replication"] is None
+
+
+def test_the_rule_states_its_power():
+    """With 24 worlds: 23 and 1, and what a true claim's chances are; fewer than 20 judge nothing."""
+    assert "at least 23 of 24 worlds hold, refuted where at most 1 do" in rule(24)
+    assert (
+        "true in 95%, 97%, 99% of worlds is called reproduced with probability 0.66, 0.84, 0.98"
+        in (rule(24))
+    )
+    assert "no verdict" in rule(19)

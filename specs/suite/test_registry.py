@@ -8,6 +8,9 @@ import pytest
 
 from mnistrobust import words
 from mnistrobust.claims import FAMILIES, load_claims
+from mnistrobust.evidence import load
+from mnistrobust.statistics import PROVISIONAL, REPRODUCED
+from mnistrobust.verdicts import word_of
 
 SPECS = Path(__file__).parents[1] / "claims"
 
@@ -46,6 +49,15 @@ def test_claims_keep_the_style(claim):
     assert not re.search(r"\b(should|must|works|correctly)\b", claim.statement)
     assert re.fullmatch(r"[a-z][a-z0-9_]*", claim.name)
     assert all(name.isidentifier() for name in claim.reported)
+
+
+@pytest.mark.parametrize("claim", load_claims().values(), ids=lambda claim: claim.id)
+def test_what_is_true_instead_is_said_where_a_claim_is_not_reproduced(claim):
+    """By the worlds of full MNIST: a sentence for each other verdict, and none for this one."""
+    verdict = word_of(claim, load("mnist"))
+
+    assert (claim.instead is None) == (verdict in {None, PROVISIONAL, REPRODUCED})
+    assert claim.instead is None or claim.instead.endswith(".")
 
 
 @pytest.mark.parametrize(("name", "node"), SPEC_FUNCTIONS.items(), ids=SPEC_FUNCTIONS)
