@@ -5,7 +5,9 @@ from synthetic import FIVES, UNSURE, WINS, evidence, measured, spread
 
 from mnistrobust import checking
 from mnistrobust.checking import checks_of
+from mnistrobust.claims import claim_named
 from mnistrobust.ledger import Outcome
+from mnistrobust.verdicts import word_of
 
 FIGURE = "ann.learns_standard_mnist"
 FOUND = evidence(
@@ -87,6 +89,8 @@ def test_the_sign_is_checked_where_the_value_cannot_be():
 def test_only_a_refuted_claim_is_expected_to_fail():
     """A claim that the evidence refutes, and whose margin cannot be above 0."""
     assert [CHECKS.refuted(claim) for claim in FOUND.claims] == [False, False, True, False]
+    words = [word_of(claim_named(claim), FOUND) for claim in FOUND.claims]
+    assert words == [None, "reproduced", "refuted", "seed-dependent"]
 
 
 def test_what_is_too_wide_is_listed_not_checked():
