@@ -67,6 +67,13 @@ def digest(*roots: str, skip: tuple[str, ...] = ()) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def digest_of_file(path: Path) -> str:
+    """Return the SHA-256 of one source file of any place, by the same rules, in hexadecimal."""
+    tree = ast.parse(path.read_bytes())
+    _drop_docstrings(tree)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
 def _places(root: str) -> list[tuple[str, str]]:
     module, _, name = root.partition(":")
     return [(module, name)] if name else [(module, each) for each in _parse(module).definitions]

@@ -1,29 +1,39 @@
-"""Claims joined with what a run measured: one row per claim."""
+"""Claims joined with what a run measured, and with what many worlds say: one row per claim."""
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mnistrobust.claims import Claim, claim_named, load_claims
 from mnistrobust.data import Source
+from mnistrobust.evidence import Evidence
+from mnistrobust.statistics import PROVISIONAL, REFUTED, REPRODUCED, SEED_DEPENDENT
+from mnistrobust.verdicts import Place, Verdict, places, rule, verdict_of, word_of
 
 HOLDS = "holds"
 FAILS = "does not hold"
 REPORTED = "reported"
 ERROR = "failed"
-PROVISIONAL = "provisional"  # the verdict while there is too little evidence
+VERDICTS = (REPRODUCED, REFUTED, SEED_DEPENDENT)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What one spec found in one world; `error` says why it could not be computed."""
+    """What one spec found in one world; `error` says why it could not be computed.
+
+    `halved` and `doubled` are the margins at half and at twice the words' bounds, `draws` the
+    values that single looks like the document's give, by the name of a figure.
+    """
 
     id: str
     seed: int
     figures: dict[str, float] = field(default_factory=dict)
     margin: float | None = None
+    halved: float | None = None
+    doubled: float | None = None
+    draws: dict[str, list[float]] = field(default_factory=dict)
     controls: dict[str, float] = field(default_factory=dict)
     error: str | None = None
 
@@ -73,10 +83,28 @@ class Results:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the ledger: a claim, and what each world of the run said."""
+    """One line of the ledger: a claim, what each world of the run said, and the verdict.
+
+    `places` are those of the document's figures among single looks of the evidence.
+    """
 
     claim: Claim
     outcomes: tuple[Outcome, ...]
+    verdict: Verdict | None
+    places: Mapping[str, Place]
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The verdict in phrases: word, hold-rate, effect and what depends on the wording."""
+        if self.verdict is None:
+            return (word_of(self.claim, None) or "–",)
+        parts = (self.verdict.word, self.verdict.rate, self.verdict.effect, self.verdict.wording)
+        return tuple(part for part in parts if part)
+
+    @property
+    def placed(self) -> tuple[str, ...]:
+        """Where each of the document's figures lies among single looks, a phrase each."""
+        return tuple(f"{name} {place}" for name, place in self.places.items())
 
     @property
     def measured(self) -> str:
@@ -102,32 +130,48 @@ class Row:
         return f"holds in {words[HOLDS]} of {len(self.outcomes)}"
 
 
-def rows(results: Results) -> list[Row]:
+def row(claim: Claim, evidence: Evidence | None, *outcomes: Outcome) -> Row:
+    """Return a claim's row."""
+    verdict = verdict_of(claim, evidence)
+    return Row(claim=claim, outcomes=outcomes, verdict=verdict, places=places(claim, evidence))
+
+
+def rows(results: Results, evidence: Evidence | None = None) -> list[Row]:
     """Return one row for each claim, in the document's order."""
     by_id: dict[str, list[Outcome]] = {claim_id: [] for claim_id in load_claims()}
     for outcome in sorted(results.outcomes, key=lambda each: each.seed):
         by_id[outcome.id].append(outcome)
     claims = load_claims()
-    return [Row(claim=claims[key], outcomes=tuple(each)) for key, each in by_id.items()]
+    return [row(claims[key], evidence, *each) for key, each in by_id.items()]
 
 
-def summary(results: Results) -> Iterable[str]:
-    """Yield a few lines: how many judged claims hold, and which do not."""
-    judged = [row for row in rows(results) if row.claim.judged and row.outcomes]
-    held = [row for row in judged if all(each.word == HOLDS for each in row.outcomes)]
+def summary(results: Results, evidence: Evidence | None = None) -> Iterable[str]:
+    """Yield a few lines: the verdicts, how many judged claims hold here, and which do not."""
+    judged = [each for each in rows(results, evidence) if each.claim.judged and each.outcomes]
+    held = [each for each in judged if all(one.word == HOLDS for one in each.outcomes)]
     yield (
         f"{len(held)} of {len(judged)} judged claims hold on {results.source.name}, "
-        f"seed {', '.join(map(str, results.seeds))} ({PROVISIONAL}: too few worlds for a verdict)"
+        f"seed {', '.join(map(str, results.seeds))} ({_verdicts(judged, evidence)})"
     )
-    for row in judged:
-        if row not in held:
-            margins = [each.margin for each in row.outcomes if each.margin is not None]
+    for each in judged:
+        if each not in held:
+            margins = [one.margin for one in each.outcomes if one.margin is not None]
             margin = f" (margin {min(margins):+.3f})" if margins else ""
-            yield f"  {row.outcome}: {row.claim.id}{margin}: {row.measured}"
+            verdict = f" [{each.verdict.word}]" if each.verdict else ""
+            yield f"  {each.outcome}: {each.claim.id}{margin}{verdict}: {each.measured}"
 
 
-def claim_json(claim: Claim) -> dict[str, Any]:
+def _verdicts(judged: Iterable[Row], evidence: Evidence | None) -> str:
+    counts = Counter(each.judged[0] for each in judged)
+    if evidence is None or PROVISIONAL in counts:
+        return f"{PROVISIONAL}: too few worlds for a verdict"
+    told = ", ".join(f"{counts[word]} {word}" for word in VERDICTS if counts[word])
+    return f"by {evidence.worlds} worlds: {told}"
+
+
+def claim_json(claim: Claim, evidence: Evidence | None = None) -> dict[str, Any]:
     """Return a claim as `mnistrobust claims --json` prints it; no verdict where none is due."""
+    judged = row(claim, evidence)
     return {
         "id": claim.id,
         "family": claim.family,
@@ -135,26 +179,33 @@ def claim_json(claim: Claim) -> dict[str, Any]:
         "statement": claim.statement,
         "quote": claim.quote,
         "reported": dict(claim.reported),
-        "verdict": PROVISIONAL if claim.judged else None,
+        "verdict": word_of(claim, evidence),
         "instead": claim.instead,
         "spec": claim.spec,
+        "replication": judged.verdict.to_json() if judged.verdict else None,
+        "looks": {name: asdict(place) for name, place in judged.places.items()},
     }
 
 
-def markdown(results: Results) -> str:
+def markdown(results: Results, evidence: Evidence | None = None) -> str:
     """Return the ledger as a Markdown table, with the data set above it."""
     lines = [
         "# Ledger",
         "",
         f"Data: {_cell(str(results.source))}. Seeds: {', '.join(map(str, results.seeds))}.",
         *([f"\n{results.source.notice}"] if results.source.notice else []),
+        *([f"\nVerdicts: {rule(evidence.worlds)}."] if evidence else []),
         "",
-        "| claim | kind | statement | document | measured | outcome |",
-        "|---|---|---|---|---|---|",
+        "| claim | kind | statement | document | measured | outcome | verdict |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for row in rows(results):
-        claim = row.claim
-        cells = (claim.id, claim.kind, claim.statement, claim.said, row.measured, row.outcome)
+    for each in rows(results, evidence):
+        claim = each.claim
+        said = "; ".join((claim.said, *each.placed))
+        verdict = "; ".join((*each.judged, *([claim.instead] if claim.instead else [])))
+        cells = (
+            claim.id, claim.kind, claim.statement, said, each.measured, each.outcome, verdict,
+        )  # fmt: skip
         lines.append("| " + " | ".join(map(_cell, cells)) + " |")
     return "\n".join(lines) + "\n"
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+BACKENDS = ("threading", "loky", "dask", "ray")  # engines that joblib runs worlds on
+
 Data = Annotated[
     str | None,
     typer.Option(
@@ -23,4 +25,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Seed = Annotated[int, typer.Option(min=0, help="The world: every seed trains other networks.")]
 On = Annotated[str, typer.Option("--on", metavar="VIEW", help="View: clean, offset-noise, …")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes (default: what fits).")]
+EvidenceFile = Annotated[
+    str | None,
+    typer.Option(
+        "--evidence", metavar="none|FILE", help="Judge by this evidence (default: the committed)."
+    ),
+]
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="Such as ann_noisy.")]

@@ -18,6 +18,9 @@ from mnistrobust.transforms import NOISE_LABEL
 Logits = Callable[[np.ndarray], np.ndarray]
 Draws = Iterator[tuple[np.ndarray, np.ndarray]]
 
+SAMPLES = 32  # single looks at pure noise
+SAMPLE_IMAGES = 100  # pure-noise images that the document looks at
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reading:
@@ -64,6 +67,24 @@ class Reading:
         """The accuracy of each draw."""
         pairs = zip(self.answers, self.labels, strict=True)
         return [metrics.accuracy(answers, labels) for answers, labels in pairs]
+
+    @property
+    def singles(self) -> list["Reading"]:
+        """The reading as single looks like the document's: each draw, or samples of pure noise.
+
+        Of pure noise these are the first 32 disjoint samples of 100 images, as large as the
+        document's one.
+        """
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        if (self.labels == NOISE_LABEL).all():
+            arrays = {name: _samples(each) for name, each in arrays.items()}
+        looks = range(len(arrays["answers"]))
+        return [replace(self, **{k: v[i : i + 1] for k, v in arrays.items()}) for i in looks]
+
+    @property
+    def single_confidences(self) -> list[float]:
+        """The confidence in each of the first 32 images."""
+        return [float(each) for each in self.confidence.ravel()[:SAMPLES]]
 
     @cached_property
     def label_counts(self) -> list[int]:
@@ -170,6 +191,12 @@ def read(logits: Logits, draws: Draws, **facts: Any) -> Reading:
         rows["losses"].append(losses.astype(np.float32))
     arrays: dict[str, Any] = {name: np.stack(each) for name, each in rows.items()}
     return Reading(**arrays, **facts)
+
+
+def _samples(array: np.ndarray) -> np.ndarray:
+    """Return the first samples (samples, 100) of one draw (1, n)."""
+    count = min(SAMPLES, array.shape[1] // SAMPLE_IMAGES)
+    return array[0, : count * SAMPLE_IMAGES].reshape(count, SAMPLE_IMAGES)
 
 
 def degenerate(reading: Reading, kind: str) -> Reading:

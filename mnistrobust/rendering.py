@@ -1,10 +1,10 @@
 """What the commands show on a terminal: tables, notes and progress."""
 
-import os
-import re
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,93 +14,16 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from mnistrobust.claims import KINDS, Claim
 from mnistrobust.errors import UsageError, inert
-from mnistrobust.ledger import FAILS, HOLDS, Results, rows, summary
 from mnistrobust.progress import Board
 from mnistrobust.world import Task, World
 
-_COLOURS = {HOLDS: "green", FAILS: "red", "failed": "bold red"}
 _REFRESH_SECONDS = 0.5
-_PICTURE_COLUMNS = 168
-_WIDE = 110  # columns from which the ledger has one column for each thing
 
 
 def note(text: str) -> None:
     """Write a line to standard error."""
     Console(stderr=True, highlight=False).print(Text(inert(text), style="dim"), soft_wrap=True)
-
-
-def print_ledger(results: Results, console: Console | None = None) -> None:
-    """Print one row for each claim: what the document said, what we measured, and the outcome."""
-    console = console or Console(highlight=False)
-    wide = console.width >= _WIDE
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, leading=1)
-    table.add_column("claim", ratio=4 if wide else 3)
-    if wide:
-        table.add_column("the document", ratio=2)
-        table.add_column("measured", ratio=2)
-        table.add_column("outcome", width=16)
-    else:
-        table.add_column("outcome; the document; measured", ratio=2)
-    for row in rows(results):
-        claim = Text(row.claim.id, style="bold", overflow="fold")
-        claim.append(f"\n{row.claim.statement}", style="not bold")
-        outcome = Text(row.outcome, style=_COLOURS.get(row.outcome, ""))
-        measured = Text(row.measured, overflow="fold")
-        if wide:
-            table.add_row(claim, Text(row.claim.said), measured, outcome)
-        else:
-            said = Text(f"said: {row.claim.said}\n")
-            table.add_row(claim, Text.assemble(outcome, "\n", said, measured))
-    console.print(table)
-    for line in summary(results):
-        console.print(Text(line))
-
-
-def save_ledger(results: Results, target: Path) -> None:
-    """Save the ledger as an SVG picture, a line for each claim."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("claim", no_wrap=True)
-    for name in ("the document", "measured", "outcome"):
-        table.add_column(name)
-    for row in rows(results):
-        outcome = Text(row.outcome, style=_COLOURS.get(row.outcome, ""))
-        table.add_row(row.claim.id, Text(row.claim.said), Text(row.measured), outcome)
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        console = Console(record=True, width=_PICTURE_COLUMNS, file=nowhere, highlight=False)
-        console.print(table)
-        for line in summary(results):
-            console.print(Text(line))
-            break  # the table says the rest
-        title = f"mnistrobust verify · {results.source.name}"
-        svg = console.export_svg(title=title, unique_id="ledger")
-    # Rich names a font to fetch from the network; the fall-back fonts do.
-    target.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), "utf-8")
-
-
-def print_claims(claims: Sequence[Claim]) -> None:
-    """Print the registry: id, kind, statement, and the document's figures."""
-    table = Table("claim", "kind", "document", box=box.SIMPLE_HEAD, pad_edge=False)
-    for claim in claims:
-        text = Text(claim.id, style="bold", overflow="fold")
-        text.append(f"\n{claim.statement}", style="not bold")
-        table.add_row(text, claim.kind, Text(claim.said))
-    Console(highlight=False).print(table)
-
-
-def print_claim(claim: Claim) -> None:
-    """Print one claim in full."""
-    print_mapping(
-        {
-            "id": claim.id,
-            "kind": f"{claim.kind}: {KINDS[claim.kind]}",
-            "statement": claim.statement,
-            "document": f"“{claim.quote}” (cell {claim.cell})" if claim.quote else "not in it",
-            "reported": claim.said,
-            "spec": claim.spec,
-        }
-    )
 
 
 def print_mapping(values: Mapping[str, Any]) -> None:
@@ -166,6 +89,29 @@ def save_overview(world: World, recipe: str, view: str, target: Path) -> None:
         figure.savefig(target)
     except (OSError, ValueError) as error:  # ValueError: a format that matplotlib lacks
         raise UsageError(f"--output {target}: {error}; name another file.") from error
+
+
+@contextmanager
+def worlds_progress() -> Iterator[Callable[[int, int, float | None], None]]:
+    """Show how many worlds are done and the time left; yields what to tell it."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total, seconds: note(_worlds(done, total, seconds))
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        bar = progress.add_task("starting", total=1.0)
+
+        def tell(done: int, total: int, seconds: float | None) -> None:
+            said = _worlds(done, total, seconds)
+            progress.update(bar, description=said, completed=done, total=total)
+
+        yield tell
+
+
+def _worlds(done: int, total: int, seconds: float | None) -> str:
+    left = "" if seconds is None else f", about {timedelta(seconds=round(seconds))} left"
+    return f"{done} of {total} worlds done{left}"
 
 
 def _watch(board: Board, ended: threading.Event) -> None:

@@ -128,7 +128,9 @@ class Store:
         payload = kept.to_bytes()
         path = self.path(key)
         try:
-            _write(path, _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
+            write_whole(
+                path, _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload
+            )
         except OSError as error:
             self._memory[key.name] = kept
             warnings.warn(
@@ -242,7 +244,8 @@ def _verified(content: bytes) -> bytes:
     return payload
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears whole, by a rename, or not at all; OSError where it cannot be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
     try:

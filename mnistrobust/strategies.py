@@ -124,15 +124,18 @@ def probabilities(
 
 
 def readings(
-    *, rows: Sequence[int] = range(1, 21), classes: Sequence[int] = (10, 11)
+    *,
+    rows: Sequence[int] = range(1, 21),
+    classes: Sequence[int] = (10, 11),
+    noise: Sequence[bool] = (False, True),
 ) -> st.SearchStrategy[Reading]:
     """Draw readings of one to three draws, with any answers, confidence and losses.
 
     Confidence lies in (0, 1], and is often exactly float32's 0.9, the document's bar. The labels
-    are among the classes, or all 10 (pure noise).
+    are among the classes, or all 10 where the view is pure noise.
     """
     right = (0.0, 0.5, 1.0)
-    return _made(_reading, rows, classes, range(1, 4), right, (False, True))
+    return _made(_reading, rows, classes, range(1, 4), right, noise)
 
 
 _INDEXES: tuple[Callable[[int], pd.Index], ...] = (

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mnistrobust.errors import UsageError
+from mnistrobust.evidence import Evidence
 from mnistrobust.ledger import Results, markdown
 
 _SPECS = Path("specs") / "claims"
@@ -74,11 +75,11 @@ def check_targets(report: Path, results: Path | None) -> None:
         raise UsageError(f"--results {results}: no file in an existing folder; make it first.")
 
 
-def write_report(results: Results, folder: Path) -> None:
+def write_report(results: Results, folder: Path, evidence: Evidence | None = None) -> None:
     """Write `results.json` and `ledger.md` into a folder; UsageError where that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "results.json").write_text(results.to_json(), "utf-8")
-        (folder / "ledger.md").write_text(markdown(results), "utf-8")
+        (folder / "ledger.md").write_text(markdown(results, evidence), "utf-8")
     except OSError as error:
         raise UsageError(f"--report {folder}: {error.strerror}; name another folder.") from error

@@ -2,12 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from mnistrobust import code, data, engine
-from mnistrobust.backend import THREADS
+from mnistrobust import data, engine, keys
 from mnistrobust.models import architecture_named
 from mnistrobust.progress import Board
 from mnistrobust.randomness import stream
@@ -18,8 +15,6 @@ from mnistrobust.views import view_named
 
 if TYPE_CHECKING:
     from mnistrobust.training import Trained
-
-VERSIONS_OF = ("tensorflow", "keras", "numpy", "numba", "scipy")
 
 
 @dataclass(frozen=True)
@@ -69,6 +64,14 @@ class World:
                 found = self._stored(recipe) or self._train(recipe)
         return found
 
+    def history(self, recipe: str) -> dict[str, list[float]]:
+        """Return the learning curve of a recipe; without TensorFlow where it is stored."""
+        entry = self.store.get(self.model_key(recipe))
+        found: dict[str, list[float]] = (
+            entry.meta["history"] if entry else self.trained(recipe).history
+        )
+        return found
+
     def complete(self, task: Task) -> bool:
         """Return whether the store has the task's model and readings."""
         if not self.store.has(self.model_key(task.recipe)):
@@ -93,7 +96,7 @@ class World:
 
     def model_key(self, recipe: str) -> Key:
         """Return the store's key of a recipe's weights."""
-        return _model_key(recipe_named(recipe), self.seed, self.source.digest)
+        return keys.model_key(recipe_named(recipe), self.seed, self.source.digest)
 
     def reading_key(self, recipe: str, view: str) -> Key | None:
         """Return the store's key of a reading; None while the recipe is not trained."""
@@ -106,7 +109,7 @@ class World:
             "weights": weights,
             "view": view,
             "seed": self.seed,
-            "code": _reading_code(view),
+            "code": keys.reading_code(view),
         }
         return Key("readings", f"{recipe}-{view}-{self.source.name}-seed{self.seed}", facts)
 
@@ -215,56 +218,3 @@ def cost(recipe: Recipe, train_rows: int) -> float:
     """Return roughly how many seconds a recipe trains on one core."""
     thousands = recipe.size(train_rows) * recipe.epochs / 1000
     return architecture_named(recipe.architecture).cost * thousands
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Return the versions that a result depends on."""
-    return {name: version(name) for name in VERSIONS_OF}
-
-
-@cache
-def _model_key(recipe: Recipe, seed: int, data_digest: str) -> Key:
-    facts = {
-        "recipe": recipe.to_json(),
-        "seed": seed,
-        "data": data_digest,
-        "versions": versions(),
-        "threads": THREADS,
-        "device": "cpu",
-        "code": _training_code(recipe),
-    }
-    return Key("models", f"{recipe.name}-seed{seed}", facts)
-
-
-def _training_code(recipe: Recipe) -> list[str]:
-    """Digest what a recipe's training runs through, and nothing that others' does."""
-    architecture = architecture_named(recipe.architecture)
-    return [
-        code.digest("mnistrobust.training:train", skip=_UNRELATED),
-        code.digest(f"mnistrobust.engine.{architecture.engine}"),
-        code.digest(f"mnistrobust.models:{architecture.builder.__name__}", skip=_UNRELATED[2:]),
-        *(
-            code.digest(f"mnistrobust.transforms:{name}", skip=_UNRELATED[2:])
-            for name in (recipe.transform, "with_noise_class" if recipe.noise_class else None)
-            if name
-        ),
-    ]
-
-
-@cache
-def _reading_code(view: str) -> str:
-    draws = view_named(view).draws.__name__
-    return code.digest(
-        f"mnistrobust.views:{draws}", "mnistrobust.readings:read", skip=_UNRELATED[2:]
-    )
-
-
-# What training refers to but does not depend on: the first two are digested function by function.
-_UNRELATED = (
-    "mnistrobust.models",
-    "mnistrobust.transforms",
-    "mnistrobust.errors",
-    "mnistrobust.data:Source",
-    "mnistrobust.store",
-)

@@ -88,6 +88,12 @@ def test_noise_training_raises_certainty_on_pure_noise(claim, world):
     noisy = world.read("ann_noisy", on="pure-noise")
 
     claim.figures(sure_noisy=noisy.sure, sure_plain=plain.sure)
+    claim.draws(
+        sure_noisy=[look.sure for look in noisy.singles],
+        sure_plain=[look.sure for look in plain.singles],
+        confidence_noisy=noisy.single_confidences,
+        confidence_plain=plain.single_confidences,
+    )
     claim.margin(words.better(noisy.sure, than=plain.sure))
 
 
@@ -97,6 +103,7 @@ def test_is_unsure_about_pure_noise(claim, world):
     noise = world.read("ann", on="pure-noise")
 
     claim.figures(sure=noise.sure, mean_confidence=noise.mean_confidence)
+    claim.draws(sure=[look.sure for look in noise.singles])
     claim.margin(words.not_confident(noise.sure))
 
 
@@ -107,6 +114,10 @@ def test_noise_training_is_less_sure_about_pure_noise(claim, world):
     noisy = world.read("ann_noisy", on="pure-noise")
 
     claim.figures(sure_noisy=noisy.sure, sure_plain=plain.sure)
+    claim.draws(
+        sure_noisy=[look.sure for look in noisy.singles],
+        sure_plain=[look.sure for look in plain.singles],
+    )
     claim.margin(words.worse(noisy.sure, than=plain.sure))
 
 
@@ -118,6 +129,7 @@ def test_noise_class_catches_pure_noise(claim, world):
     clean = world.read("ann_plusnoisy", on="clean")
 
     claim.figures(caught=noise.sure_share(10), digits_taken=clean.label_share(10))
+    claim.draws(caught=[look.sure_share(10) for look in noise.singles])
     claim.margin(
         words.every(noise.sure_share(10)),
         words.small_number(clean.label_share(10)),
@@ -141,6 +153,7 @@ def test_noisy_plus_noise_fails_on_noisy(claim, world):
     noisy = world.read("ann_noisy_plusnoise", on="offset-noise")
 
     claim.figures(accuracy=noisy.accuracy, loss=noisy.loss)
+    claim.draws(accuracy=noisy.draws, loss=[look.loss for look in noisy.singles])
     claim.margin(words.bad_job(noisy.accuracy))
 
 

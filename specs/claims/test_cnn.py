@@ -39,6 +39,7 @@ def test_noisy_is_worse_than_ann(claim, world):
     ann = world.read("ann", on="offset-noise")
 
     claim.figures(accuracy=cnn.accuracy, loss=cnn.loss, ann=ann.accuracy)
+    claim.draws(accuracy=cnn.draws, loss=[look.loss for look in cnn.singles])
     claim.margin(words.worse(cnn.accuracy, than=ann.accuracy))
 
 
@@ -57,6 +58,7 @@ def test_is_unsure_about_pure_noise(claim, world):
     noise = world.read("cnn", on="pure-noise")
 
     claim.figures(sure=noise.sure)
+    claim.draws(sure=[look.sure for look in noise.singles])
     claim.margin(words.not_confident(noise.sure))
 
 
@@ -67,6 +69,7 @@ def test_handles_inversion(claim, world):
     noisy = world.read("cnn", on="offset-noise")
 
     claim.figures(inverted=inverted.accuracy, noisy=noisy.accuracy, inverted_loss=inverted.loss)
+    claim.draws(noisy=noisy.draws)
     claim.margin(words.much_better(inverted.accuracy, than=noisy.accuracy))
 
 

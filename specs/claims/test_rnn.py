@@ -12,8 +12,12 @@ def test_matches_ann_accuracy(claim, world):
     """The RNN reaches high accuracy, similar to the ANN's."""
     rnn = world.read("rnn", on="clean")
     ann = world.read("ann", on="clean")
+    curve = world.history("rnn")["val_accuracy"]
 
     claim.figures(rnn=rnn.accuracy, ann=ann.accuracy)
+    claim.draws(
+        accuracy_epoch_1=curve[:1], accuracy_epoch_6=curve[5:6], accuracy_epoch_7=curve[6:7]
+    )
     claim.margin(words.high_accuracy(rnn.accuracy), words.similar(rnn.accuracy, to=ann.accuracy))
 
 
@@ -24,6 +28,7 @@ def test_noisy_is_worse_than_ann(claim, world):
     ann = world.read("ann", on="offset-noise")
 
     claim.figures(accuracy=rnn.accuracy, loss=rnn.loss, ann=ann.accuracy)
+    claim.draws(accuracy=rnn.draws, loss=[look.loss for look in rnn.singles])
     claim.margin(words.worse(rnn.accuracy, than=ann.accuracy))
 
 
@@ -32,6 +37,7 @@ def test_sure_share_on_pure_noise(claim, world):
     noise = world.read("rnn", on="pure-noise")
 
     claim.figures(sure=noise.sure)
+    claim.draws(sure=[look.sure for look in noise.singles])
 
 
 @control(rnn="always-certain")
@@ -67,6 +73,7 @@ def test_noise_training_is_unsure_about_pure_noise(claim, world):
     noise = world.read("rnn_noisy", on="pure-noise")
 
     claim.figures(sure=noise.sure)
+    claim.draws(sure=[look.sure for look in noise.singles])
     claim.margin(words.not_confident(noise.sure))
 
 

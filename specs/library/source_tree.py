@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from mnistrobust import code, recipes, world
+from mnistrobust import code, keys, recipes
 from mnistrobust.store import Store
 from mnistrobust.views import VIEWS
 from mnistrobust.world import World
@@ -20,7 +20,7 @@ def parsed(module, _):
 
 
 def forget():
-    for cached in (code.digest, world._model_key, world._reading_code):
+    for cached in (code.digest, keys.model_key, keys.reading_code):
         cached.cache_clear()
 
 
@@ -40,7 +40,7 @@ class Tree:
             patch.setattr(code, "_parse", lambda name: parsed(name, files.get(code._file(name))))
             forget()
             models = {name: self.world.model_key(name).digest for name in recipes.RECIPES}
-            readings = {view: world._reading_code(view) for view in VIEWS}
+            readings = {view: keys.reading_code(view) for view in VIEWS}
         forget()
         return models | readings
 

@@ -11,9 +11,13 @@ from mnistrobust.views import VIEWS
 
 COMMANDS = {
     ("verify",): {
-        "--data", "--offline", "--store", "--seeds", "--results", "--report", "--json",
+        "--data", "--offline", "--store", "--seeds", "--evidence", "--results", "--report", "--json",
     },
-    ("claims",): {"--json"},
+    ("claims",): {"--data", "--evidence", "--picture", "--json"},
+    ("replicate",): {
+        "--seeds", "--data", "--offline", "--store", "--workers", "--backend", "--worlds",
+        "--output", "--json",
+    },
     ("measure",): {"--on", "--seed", "--data", "--offline", "--store", "--json"},
     ("train",): {"--seed", "--workers", "--data", "--offline", "--store", "--json"},
     ("show",): {"--on", "--seed", "--output", "--data", "--offline", "--store"},
@@ -73,8 +77,10 @@ def test_claims_json_has_a_row_for_each_claim(command):
     assert (ended.code, ended.err) == (0, "")
     assert [row["id"] for row in rows] == list(load_claims())
     keys = ["id", "family", "kind", "statement", "quote", "reported", "verdict", "instead", "spec"]
-    assert all(list(row) == keys for row in rows)
-    assert {row["verdict"] for row in rows} <= {"provisional", None}
+    assert all(list(row)[: len(keys)] == keys for row in rows)
+    judged = {row["id"]: row["verdict"] for row in rows if row["verdict"]}
+    assert set(judged) == {claim.id for claim in load_claims().values() if claim.judged}
+    assert set(judged.values()) <= {"provisional", "reproduced", "refuted", "seed-dependent"}
 
 
 def test_claims_prints_every_statement(command):

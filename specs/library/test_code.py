@@ -8,7 +8,7 @@ from types import MappingProxyType
 import pytest
 from source_tree import Tree, copied, forget
 
-from mnistrobust import code, recipes, world
+from mnistrobust import code, keys, recipes
 from mnistrobust.recipes import RECIPES
 from mnistrobust.views import VIEWS
 from mnistrobust.world import World
@@ -199,7 +199,7 @@ def test_seed_data_and_versions_are_in_the_key(tree, mnist5k, monkeypatch):
         World(1, mnist5k.source, tree.world.store).model_key("ann").digest,
         World(0, other_data, tree.world.store).model_key("ann").digest,
     }
-    monkeypatch.setattr(world, "versions", lambda: {"tensorflow": "0"})
+    monkeypatch.setattr(keys, "versions", lambda: {"tensorflow": "0"})
     forget()
     others.add(tree.world.model_key("ann").digest)
     forget()

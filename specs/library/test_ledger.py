@@ -103,6 +103,7 @@ def test_claim_json_keeps_the_contract(claim):
 
     assert list(fields) == [
         "id", "family", "kind", "statement", "quote", "reported", "verdict", "instead", "spec",
+        "replication", "looks",
     ]  # fmt: skip
     assert (fields["verdict"] == "provisional") == (claim.kind in {"claim", "owner"})
     assert json.loads(json.dumps(fields)) == fields

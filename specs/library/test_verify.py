@@ -17,7 +17,9 @@ from mnistrobust.errors import UsageError
 from mnistrobust.ledger import Outcome, Results
 
 ROOT = Path(data.__file__).parents[1]
-ROW = ["id", "seed", "figures", "margin", "controls", "error", "outcome"]
+ROW = [
+    "id", "seed", "figures", "margin", "halved", "doubled", "draws", "controls", "error", "outcome",
+]  # fmt: skip
 
 SPEC = '''
 from mnistrobust import words

@@ -48,7 +48,28 @@ def test_every_word_has_its_edge():
     functions = {
         each
         for _, each in inspect.getmembers(words, inspect.isfunction)
-        if each.__module__ == words.__name__
+        if each.__module__ == words.__name__ and not each.__name__.startswith("_")
     }
 
     assert {edge[0] for edge in EDGES} == functions
+
+
+@pytest.mark.parametrize(
+    ("margin", "halved", "doubled"),
+    [
+        (words.much_better(0.6, than=0.3), 0.25, 0.10),  # 0.10: 0.05 and 0.20
+        (words.similar(0.5, to=0.49), 0.0, 0.03),  # 0.02: 0.01 and 0.04
+        (words.most(0.7), 0.45, -0.3),  # 0.5: 0.25 and 1
+        (words.not_confident(0.2), -0.075, 0.3),  # 0.25: 0.125 and 0.5
+        (words.every(0.99), -0.005, 0.01),  # 0.99: 0.995 and 0.98
+        (words.almost_entirely(0.9), -0.05, 0.1),  # 0.9: 0.95 and 0.8
+        (words.high_accuracy(0.96), -0.015, 0.06),  # 0.95: 0.975 and 0.90
+        (words.does_not_do_well(0.7), 0.2, -0.1),  # 0.8: 0.9 and 0.6
+        (words.dimensions((28, 28, 1), expected=3), 0.5, 0.5),
+    ],
+    ids=lambda each: getattr(each, "word", None),
+)
+def test_bounds_are_halved_and_doubled_from_their_origin(margin, halved, doubled):
+    """A bound is a difference from 0; near "all", it is one from 1."""
+    assert margin.halved == pytest.approx(halved)
+    assert margin.doubled == pytest.approx(doubled)

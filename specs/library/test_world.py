@@ -189,3 +189,11 @@ def test_logits_without_an_engine_give_kerass_probabilities(tanh, mnist5k):
     exponentials = np.exp(logits)
     probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
     assert np.abs(probabilities - expected).max() < 1e-6
+
+
+def test_a_stored_learning_curve_is_that_of_the_training(rehearsal):
+    """The curve comes from the store, an entry for each epoch."""
+    curve = rehearsal.history(RECIPE)
+
+    assert curve == rehearsal.trained(RECIPE).history
+    assert len(curve["val_accuracy"]) == 10

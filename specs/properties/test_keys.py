@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnistrobust import world
+from mnistrobust import keys
 from mnistrobust.recipes import RECIPES
 from mnistrobust.store import Entry, Key
 from mnistrobust.strategies import seeds
@@ -54,7 +54,7 @@ def test_name_tells_kind_and_label(facts, kind, label):
 @given(RECIPE, st.sampled_from([field.name for field in fields(RECIPES["ann"])]), seeds())
 def test_model_key_depends_on_every_field_of_the_recipe(recipe, field, seed):
     """Catches a changed recipe that gets the old one's weights."""
-    with_code = world._model_key(recipe, seed, "data").facts
+    with_code = keys.model_key(recipe, seed, "data").facts
     changed = {**with_code, "recipe": replace(recipe, **{field: "other"}).to_json()}
 
     assert Key("k", "a", with_code).digest != Key("k", "a", changed).digest
@@ -63,9 +63,9 @@ def test_model_key_depends_on_every_field_of_the_recipe(recipe, field, seed):
 @given(RECIPE, RECIPE, seeds(), seeds(), st.sampled_from("ab"), st.sampled_from("ab"))
 def test_model_keys_are_equal_where_recipe_seed_and_data_are(one, two, seed, other, data, its):
     """Catches a world that gets the models of another seed or data set."""
-    keys = {world._model_key(one, seed, data).name, world._model_key(two, other, its).name}
+    names = {keys.model_key(one, seed, data).name, keys.model_key(two, other, its).name}
 
-    assert (len(keys) == 1) == ((one, seed, data) == (two, other, its))
+    assert (len(names) == 1) == ((one, seed, data) == (two, other, its))
 
 
 @given(FACTS, seeds())

@@ -132,3 +132,28 @@ def test_degenerate_models_answer_as_they_are_called(reading):
         right = made[kind].answers == made[kind].labels
         np.testing.assert_array_equal(made[kind].losses == 0, right)
     assert math.isclose(made["always-unsure"].losses.max(), math.log(10), abs_tol=0.11)
+
+
+@given(readings(classes=(10,), noise=(False,)))
+def test_singles_are_the_draws_one_by_one(reading):
+    """Catches draws that are mixed, and a loss over all of them."""
+    singles = reading.singles
+
+    assert [each.accuracy for each in singles] == reading.draws
+    assert all(each.n * len(singles) == reading.n for each in singles)
+    assert math.isclose(math.fsum(each.loss for each in singles) / len(singles), reading.loss)
+
+
+@given(seeds(), st.integers(100, 5000))
+def test_singles_of_pure_noise_are_samples_of_the_documents_size(seed, images):
+    """Catches samples that overlap, or of another size than the 100 images of the document."""
+    values = np.random.default_rng(seed).normal(size=(images, 10)) * 8
+    noise = iter([(np.zeros((images, 784)), np.full(images, 10))])
+    reading = read(lambda _: values, noise, classes=10, **FACTS)
+
+    singles = reading.singles
+    confidence = reading.confidence[0].tolist()
+    expected = [confidence[i : i + 100] for i in range(0, images - 99, 100)][:32]
+
+    assert [each.confidence[0].tolist() for each in singles] == expected
+    assert reading.single_confidences == confidence[:32]

@@ -13,14 +13,17 @@ ROOT = Path(__file__).parents[2]
 # Each module may import from those above it only.
 LAYERS = (
     ("errors", "options", "randomness", "backend", "words", "code", "progress"),
-    ("metrics", "transforms", "mnist_files", "models", "engine"),
+    ("metrics", "transforms", "mnist_files", "models", "engine", "statistics", "seeds"),
     ("data", "claims", "inputs"),
-    ("store", "recipes", "views", "ledger"),
-    ("readings", "training", "verifying"),
+    ("store", "recipes", "views", "evidence"),
+    ("verdicts", "keys"),
+    ("ledger",),
+    ("readings", "training", "verifying", "checking", "live"),
     ("world", "plots"),
-    ("parallel", "document"),
-    ("rendering", "strategies"),
-    ("bench",),
+    ("parallel", "document", "making", "strip_plots"),
+    ("rendering", "strategies", "replicating"),
+    ("ledger_view",),
+    ("bench", "commands"),
     ("cli",),
     ("__main__",),
 )

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from mnistrobust import words
 from mnistrobust.claims import FAMILIES, load_claims
+from mnistrobust.evidence import load
+from mnistrobust.statistics import PROVISIONAL, REPRODUCED
+from mnistrobust.verdicts import word_of
 
 SPECS = Path(__file__).parents[1] / "claims"
 
@@ -43,6 +46,15 @@ def test_claims_keep_the_style():
         assert all(name.isidentifier() for name in claim.reported), claim.id
 
 
+def test_what_is_true_instead_is_said_where_a_claim_is_not_reproduced():
+    """By the worlds of full MNIST: a sentence for each other verdict, and none for this one."""
+    for claim in load_claims().values():
+        verdict = word_of(claim, load("mnist"))
+
+        assert (claim.instead is None) == (verdict in {None, PROVISIONAL, REPRODUCED}), claim.id
+        assert claim.instead is None or claim.instead.endswith("."), claim.id
+
+
 def test_specs_hold_no_numbers_and_no_branches():
     """A spec names words and views: no bound of its own, no branch, no print."""
     for name, node in spec_functions():
@@ -55,6 +67,28 @@ def test_specs_hold_no_numbers_and_no_branches():
 
         assert others == [], f"{name} branches"
         assert digits <= set(range(11)), f"{name} has a bound of its own"
+
+
+def reported_by(node, method):
+    """What a spec gives to `claim.figures` or `claim.draws`, by name."""
+    return {
+        keyword.arg: ast.unparse(keyword.value)
+        for part in ast.walk(node)
+        if isinstance(part, ast.Call) and ast.unparse(part.func) == f"claim.{method}"
+        for keyword in part.keywords
+    }
+
+
+def test_every_reported_figure_is_measured():
+    """The document's figure has ours beside it; if it is one look at noise, many such looks."""
+    for name, node in spec_functions():
+        reported = set(load_claims()[name].reported)
+        figures, draws = (reported_by(node, method) for method in ("figures", "draws"))
+        on_noise = re.findall(r"(\w+) = world.read\('\w+', on='\w+-noise'\)", ast.unparse(node))
+        one_look = {each for each, value in figures.items() if value.partition(".")[0] in on_noise}
+
+        assert reported <= {*figures, *draws}, name
+        assert reported & one_look <= {*draws} <= reported, name
 
 
 def test_margins_are_made_of_named_words():

@@ -1,0 +1,157 @@
+"""One world against the evidence of many: a regression check of figures and margins.
+
+Each figure and each margin has a prediction interval for one more world. The false-alarm rate of
+a whole run, 1 %, is split equally over all of them, so that it holds however they depend on each
+other.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from mnistrobust import statistics
+from mnistrobust.claims import load_claims
+from mnistrobust.evidence import Evidence
+from mnistrobust.keys import code_digests
+from mnistrobust.ledger import Outcome
+from mnistrobust.statistics import Interval, Scale
+
+MARGIN = "margin"
+# A figure with one of these words in its name is the worse the higher it is: a loss, certainty
+# about noise, or one answer for everything. The others are shares of right answers.
+_WORSE_IF_HIGHER = frozenset(
+    "loss gap sure confidence fives zeros ones sevens top taken".split()  # noqa: SIM905
+)
+
+
+class NotAboveZeroError(AssertionError):
+    """The margin of a claim is not above 0: all that a refuted claim is allowed to fail with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """The intervals that one world is checked against, by claim and by the figure's name."""
+
+    evidence: Evidence
+    intervals: Mapping[str, Mapping[str, Interval]]
+
+    @property
+    def count(self) -> int:
+        """How many checks a run makes."""
+        return sum(map(len, self.intervals.values()))
+
+    @property
+    def uncheckable(self) -> list[str]:
+        """The checks whose interval is too wide to say anything about one world."""
+        return [
+            f"{claim} {name} ({interval.low:.3g} to {interval.high:.3g})"
+            for claim, named in self.intervals.items()
+            for name, interval in named.items()
+            if not interval.checkable
+        ]
+
+    def described(self, claim_id: str) -> dict[str, str]:
+        """Say for each figure of a claim what one world may show, and which change is seen."""
+        found = {}
+        for name, interval in self.intervals.get(claim_id, {}).items():
+            down, up = interval.smallest_change
+            sees = f"sees a fall of {down:.2g}, a rise of {up:.2g}"
+            found[f"one world's {name}"] = f"{interval.low:.4g} to {interval.high:.4g}: " + (
+                sees if interval.checkable else "not checkable on one world"
+            )
+        return found
+
+    def expected(self, claim_id: str) -> bool | None:
+        """Return whether the claim must hold in one world, or must not; None: it may do either."""
+        interval = self.intervals.get(claim_id, {}).get(MARGIN)
+        if interval is None or not load_claims()[claim_id].judged:
+            return None
+        return True if interval.low > 0 else False if interval.high <= 0 else None
+
+    def refuted(self, claim_id: str) -> bool:
+        """Return whether the evidence refutes the claim, in this one world too.
+
+        No verdict but `refuted` goes with an interval that lies wholly below 0.
+        """
+        return self.expected(claim_id) is False
+
+    def problems(self, outcome: Outcome) -> list[str]:
+        """Return a line for each value of one world that the evidence does not allow."""
+        named = self.intervals.get(outcome.id, {})
+        found = [
+            self._said(outcome.id, name, value, named[name])
+            for name, value in _values(outcome).items()
+            if name in named and named[name].checkable and value not in named[name]
+        ]
+        expected, margin = self.expected(outcome.id), outcome.margin
+        if not found and margin is not None and expected not in {None, margin > 0}:
+            # only where the interval is too wide to check the value, but not the sign
+            found.append(self._said(outcome.id, MARGIN, margin, named[MARGIN]))
+        return found
+
+    def _said(self, claim_id: str, name: str, value: float, interval: Interval) -> str:
+        away = value - interval.centre
+        worse = (away > 0) == bool(_WORSE_IF_HIGHER & set(name.split("_")))
+        return (
+            f"{claim_id}: {name} {value:.4g}, evidence of {self.evidence.worlds} worlds: "
+            f"{interval.low:.4g} to {interval.high:.4g} "
+            f"({'worse' if worse else 'better'} by {abs(away):.2g} than their typical {interval.centre:.4g})"
+        )
+
+
+def checks_of(evidence: Evidence | None) -> Checks | None:
+    """Return what one world is checked against; None with too few worlds for a verdict."""
+    if evidence is None or evidence.worlds < statistics.ENOUGH:
+        return None
+    columns = _columns(evidence)
+    alpha = statistics.FALSE_ALARMS / len(columns)
+    intervals: dict[str, dict[str, Interval]] = {}
+    for (claim, name), (values, scale) in columns.items():
+        named = intervals.setdefault(claim, {})
+        named[name] = statistics.prediction_interval(values, scale, alpha)
+    return Checks(evidence=evidence, intervals=MappingProxyType(intervals))
+
+
+def left_out_alarms(evidence: Evidence) -> list[int]:
+    """Return how many alarms each world raises against the evidence of all the others."""
+    columns = list(_columns(evidence).values())
+    return statistics.left_out_alarms(columns, statistics.FALSE_ALARMS / len(columns))
+
+
+def changed_since(evidence: Evidence) -> list[str]:
+    """Return which recipes and views have other code than when the evidence was made."""
+    now, then = code_digests(), evidence.head.code
+    return sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
+
+
+def predates(changed: Iterable[str], evidence: Evidence) -> str:
+    """Say that the evidence is older than some code, and how to make it anew."""
+    return (
+        f"the evidence predates a change of {', '.join(changed)}; "
+        f"to accept it, make new evidence: {evidence.head.command}"
+    )
+
+
+def _columns(evidence: Evidence) -> dict[tuple[str, str], tuple[tuple[float, ...], Scale]]:
+    return {
+        (claim, name): (values, _scale(name, values, evidence.head.images))
+        for claim, measured in evidence.claims.items()
+        for name, values in {
+            **measured.figures,
+            **{each: v for each, v in measured.margins.items() if each == MARGIN},
+        }.items()
+    }
+
+
+def _scale(name: str, values: Iterable[float], images: int) -> Scale:
+    kind = MARGIN
+    if "loss" in name.split("_"):
+        kind = "loss"
+    elif name != MARGIN and all(0 <= value <= 1 for value in values):
+        kind = "share"
+    return Scale(kind=kind, images=images)
+
+
+def _values(outcome: Outcome) -> dict[str, float]:
+    values = dict(outcome.figures)
+    return values if outcome.margin is None else {**values, MARGIN: outcome.margin}

@@ -1,0 +1,171 @@
+"""The commands that judge claims: verify, claims, replicate."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mnistrobust.commands import print_json
+from mnistrobust.errors import UsageError
+from mnistrobust.options import BACKENDS, Data, EvidenceFile, Json, Offline, StoreDir, Workers
+
+
+def verify(
+    data: Data = None,
+    offline: Offline = False,
+    store: StoreDir = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="N|A-B", help="Judge on N fresh worlds, or on the worlds A to B."),
+    ] = None,
+    evidence: EvidenceFile = None,
+    results: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the results as JSON here.")
+    ] = None,
+    report: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path(
+        "report"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Train what is missing, check every claim, print the ledger and write it as a report."""
+    from mnistrobust import verifying
+    from mnistrobust.data import decide
+    from mnistrobust.evidence import load
+    from mnistrobust.seeds import seeds_of
+    from mnistrobust.store import open_store
+
+    verifying.find_clone()
+    seeds_of(seeds)
+    verifying.check_targets(report, results)
+    open_store(store)
+    if data not in {None, "auto", "mnist5k"}:
+        decide(data)  # a wrong path is one line here, not a run of pytest
+    options = {
+        "--data": data if data in {None, "auto", "mnist5k"} else _absolute(data),
+        "--store": _absolute(store),
+        "--seeds": seeds,
+        "--evidence": evidence if evidence in {None, "none"} else _absolute(evidence),
+    }
+    found, code = verifying.verify(options, offline=offline)
+    if found is None:
+        raise typer.Exit(code)
+    from mnistrobust import ledger_view, rendering
+
+    known = load(found.source.name, evidence)
+    verifying.write_report(found, report, known)
+    ledger_view.save_ledger(found, report / "ledger.svg", known)
+    if results:
+        results.write_text(found.to_json(), "utf-8")
+    if as_json:
+        print_json(json.loads(found.to_json()))
+    else:
+        ledger_view.print_ledger(found, known)
+        rendering.note(f"Report: {report / 'ledger.md'}, ledger.svg and results.json")
+    raise typer.Exit(code)
+
+
+def claims(
+    claim_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Such as ann.offset_noise_hurts.")
+    ] = None,
+    data: Data = None,
+    evidence: EvidenceFile = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the claim's worlds into a picture.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the document's claims with their verdicts, or show one in full.
+
+    The verdicts are those of full MNIST, which alone judges the document; those of another set
+    where --data names it.
+    """
+    from mnistrobust import ledger_view
+    from mnistrobust.claims import claim_named, load_claims
+    from mnistrobust.evidence import load
+    from mnistrobust.ledger import claim_json
+
+    chosen = [claim_named(claim_id)] if claim_id else list(load_claims().values())
+    known = load(_dataset(data), evidence)
+    if picture:
+        if not claim_id or known is None:
+            raise UsageError("--picture draws the evidence of one claim: name an ID, and evidence.")
+        ledger_view.save_strip(chosen[0], known, picture)
+    if as_json:
+        print_json([claim_json(claim, known) for claim in chosen])
+    elif claim_id:
+        ledger_view.print_claim(chosen[0], known)
+    else:
+        ledger_view.print_claims(chosen, known)
+
+
+def replicate(
+    seeds: Annotated[int, typer.Option(min=2, help="Worlds 1 to N; what is there is kept.")],
+    data: Data = None,
+    offline: Offline = False,
+    store: StoreDir = None,
+    workers: Workers = None,
+    backend: Annotated[
+        str, typer.Option(metavar="|".join(BACKENDS), help="Where worlds are made, by joblib.")
+    ] = BACKENDS[0],
+    worlds: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Finished worlds (default: by the store).")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Evidence (default: the clone's own).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train and read worlds 1 to N, and write what they measure as evidence."""
+    from mnistrobust import data as images
+    from mnistrobust import parallel, rendering, replicating
+    from mnistrobust.making import Job
+    from mnistrobust.store import open_store, write_whole
+    from mnistrobust.verifying import find_clone
+
+    replicating.start_backend(backend)
+    clone, source = find_clone(), images.decide(data or "auto", offline=offline)
+    target = output or clone / "mnistrobust" / "evidence" / f"{source.name}.json"
+    if target.is_dir() or not target.absolute().parent.is_dir():
+        raise UsageError(f"--output {target}: no file in an existing folder; make it first.")
+    root = worlds or open_store(store).root.parent / "worlds"
+    folder = replicating.worlds_folder(root.absolute(), source, clone)
+    rendering.note(f"data: {source}")
+    rendering.note(f"worlds: {folder}")
+    jobs = [
+        Job(
+            seed=seed,
+            source=source,
+            clone=clone,
+            folder=folder / "unfinished" / f"world-{seed:04}",
+        )
+        for seed in range(1, seeds + 1)
+    ]
+    with rendering.worlds_progress() as finished:
+        made = replicating.replicate(
+            jobs,
+            workers=workers or parallel.worker_count(seeds),
+            backend=backend,
+            finished=finished,
+        )
+    found = replicating.evidence_of(jobs, len(images.load(source).test_labels))
+    write_whole(target, found.to_json().encode())
+    facts = {"evidence": str(target), "dataset": source.name, "worlds": seeds, "made_now": made}
+    print_json(facts) if as_json else rendering.print_mapping(facts)
+
+
+def _dataset(data: str | None) -> str:
+    """Return the name of the data set whose evidence is asked for; full MNIST's by default."""
+    if data in {None, "auto"}:
+        return "mnist"
+    if data == "mnist5k":
+        return data
+    from mnistrobust.data import decide
+
+    return decide(data).name
+
+
+def _absolute(path: str | None) -> str | None:
+    """Make a path independent of the folder that the specs run in."""
+    return str(Path(path).expanduser().absolute()) if path else None

@@ -1,0 +1,143 @@
+"""The ledger and its claims on a terminal, as a picture, and the worlds of one claim."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mnistrobust.checking import checks_of
+from mnistrobust.claims import KINDS, Claim
+from mnistrobust.errors import UsageError
+from mnistrobust.evidence import Evidence
+from mnistrobust.ledger import FAILS, HOLDS, Results, Row, row, rows, summary
+from mnistrobust.rendering import print_mapping
+from mnistrobust.statistics import REFUTED, REPRODUCED
+from mnistrobust.verdicts import rule
+
+_COLOURS = {
+    HOLDS: "green",
+    FAILS: "red",
+    "failed": "bold red",
+    REPRODUCED: "green",
+    REFUTED: "red",
+}
+_PICTURE_COLUMNS = 168
+_WIDE = 110  # columns from which the ledger has one column for each thing
+
+
+def print_ledger(
+    results: Results, evidence: Evidence | None = None, console: Console | None = None
+) -> None:
+    """Print a row for each claim: what the document said, what we measured, outcome, verdict."""
+    console = console or Console(highlight=False)
+    wide = console.width >= _WIDE
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, leading=1)
+    table.add_column("claim", ratio=4 if wide else 3)
+    if wide:
+        for name in ("the document", "measured", "verdict"):
+            table.add_column(name, ratio=2)
+        table.add_column("outcome", width=16)
+    else:
+        table.add_column("outcome; verdict; the document; measured", ratio=2)
+    for each in rows(results, evidence):
+        claim = _named(each.claim)
+        outcome = Text(each.outcome, style=_COLOURS.get(each.outcome, ""))
+        measured = Text(each.measured, overflow="fold")
+        if wide:
+            table.add_row(claim, _said(each), measured, _judged(each), outcome)
+        else:
+            said = Text.assemble("said: ", _said(each), "\n")
+            table.add_row(claim, Text.assemble(outcome, "\n", _judged(each), "\n", said, measured))
+    console.print(table)
+    for line in summary(results, evidence):
+        console.print(Text(line))
+
+
+def save_ledger(results: Results, target: Path, evidence: Evidence | None = None) -> None:
+    """Save the ledger as an SVG picture, a line for each claim."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("claim", no_wrap=True)
+    for name in ("the document", "measured", "outcome", "verdict"):
+        table.add_column(name)
+    for each in rows(results, evidence):
+        outcome = Text(each.outcome, style=_COLOURS.get(each.outcome, ""))
+        cells = (Text(each.claim.said), Text(each.measured), outcome, _counted(each))
+        table.add_row(each.claim.id, *cells)
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        console = Console(record=True, width=_PICTURE_COLUMNS, file=nowhere, highlight=False)
+        console.print(table)
+        for line in summary(results, evidence):
+            console.print(Text(line))
+            break  # the table says the rest
+        title = f"mnistrobust verify · {results.source.name}"
+        svg = console.export_svg(title=title, unique_id="ledger")
+    # Rich names a font to fetch from the network; the fall-back fonts do.
+    target.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), "utf-8")
+
+
+def print_claims(claims: Sequence[Claim], evidence: Evidence | None = None) -> None:
+    """Print the registry: id, kind, statement, the document's figures, and the verdict."""
+    table = Table("claim", "kind", "document", "verdict", box=box.SIMPLE_HEAD, pad_edge=False)
+    for claim in claims:
+        found = row(claim, evidence)
+        table.add_row(_named(claim), claim.kind, Text(claim.said), _counted(found))
+    console = Console(highlight=False)
+    console.print(table)
+    if evidence:
+        console.print(Text(f"{evidence.head.dataset}: {rule(evidence.worlds)}"))
+
+
+def print_claim(claim: Claim, evidence: Evidence | None = None) -> None:
+    """Print one claim in full: its verdict, the document's figures, and what one world shows."""
+    found, checks = row(claim, evidence), checks_of(evidence)
+    print_mapping(
+        {
+            "id": claim.id,
+            "kind": f"{claim.kind}: {KINDS[claim.kind]}",
+            "statement": claim.statement,
+            "document": f"“{claim.quote}” (cell {claim.cell})" if claim.quote else "not in it",
+            "reported": claim.said,
+            **{f"looks at {name}": str(place) for name, place in found.places.items()},
+            "verdict": "; ".join(found.judged),
+            **({"instead": claim.instead} if claim.instead else {}),
+            **(checks.described(claim.id) if checks else {}),
+            "spec": claim.spec,
+        }
+    )
+
+
+def save_strip(claim: Claim, evidence: Evidence, target: Path) -> None:
+    """Draw a claim's worlds and save the picture; UsageError where that cannot be."""
+    from mnistrobust import strip_plots
+
+    figure = strip_plots.strips(claim, evidence)
+    try:
+        figure.savefig(target)
+    except (OSError, ValueError) as error:  # ValueError: a format that matplotlib lacks
+        raise UsageError(f"--picture {target}: {error}; name another file.") from error
+
+
+def _named(claim: Claim) -> Text:
+    text = Text(claim.id, style="bold", overflow="fold")
+    return text.append(f"\n{claim.statement}", style="not bold")
+
+
+def _said(found: Row) -> Text:
+    return Text("\n".join((found.claim.said, *found.placed)))
+
+
+def _judged(found: Row) -> Text:
+    word, *rest = found.judged
+    text = Text(word, style=_COLOURS.get(word, ""))
+    return text.append("".join(f"\n{each}" for each in rest), style="default")
+
+
+def _counted(found: Row) -> Text:
+    text = Text(found.judged[0], style=_COLOURS.get(found.judged[0], ""))
+    verdict = found.verdict
+    return text.append(f" {verdict.held}/{verdict.worlds}", style="default") if verdict else text

@@ -1,0 +1,127 @@
+"""One world is checked against the evidence of many, and fails where it does not fit."""
+
+import pytest
+from synthetic import FIVES, UNSURE, WINS, evidence, measured, spread
+
+from mnistrobust import checking
+from mnistrobust.checking import checks_of
+from mnistrobust.claims import claim_named
+from mnistrobust.ledger import Outcome
+from mnistrobust.verdicts import word_of
+
+FIGURE = "ann.learns_standard_mnist"
+FOUND = evidence(
+    {
+        FIGURE: measured(
+            spread(-0.01, 0.001), accuracy=spread(0.94, 0.001), loss=spread(0.3, 0.01)
+        ),
+        WINS: measured(spread(0.2, 0.01), noisy=spread(0.8, 0.01)),
+        FIVES: measured(spread(-0.4, 0.01), fives=spread(0.1, 0.01)),
+        UNSURE: measured(spread(0.0, 0.02), sure=[0.1, 0.9] * 12),
+    }
+)
+CHECKS = checks_of(FOUND)
+
+
+def outcome(claim, margin=None, **figures):
+    return Outcome(id=claim, seed=0, figures=figures, margin=margin)
+
+
+def test_every_figure_and_margin_is_a_check():
+    """The halved and doubled margins are none; the rate is split over the nine others."""
+    assert CHECKS.count == 9
+    assert set(CHECKS.intervals[FIGURE]) == {"accuracy", "loss", "margin"}
+    alone = checks_of(evidence({WINS: FOUND.claims[WINS]}))
+    assert alone.intervals[WINS]["margin"].high < CHECKS.intervals[WINS]["margin"].high
+
+
+def test_a_world_like_the_others_has_no_problem():
+    """The worlds of the evidence themselves all pass."""
+    for claim, each in FOUND.claims.items():
+        for i in range(24):
+            figures = {name: values[i] for name, values in each.figures.items()}
+            assert CHECKS.problems(outcome(claim, each.margins["margin"][i], **figures)) == []
+
+
+@pytest.mark.parametrize(
+    ("claim", "name", "value", "said"),
+    [
+        (FIGURE, "accuracy", 0.90, "worse by 0.04"),
+        (FIGURE, "accuracy", 0.97, "better by 0.03"),
+        (FIGURE, "loss", 0.9, "worse by 0.6"),
+        (FIGURE, "loss", 0.1, "better by 0.2"),
+        (FIVES, "fives", 0.4, "worse by 0.3"),
+    ],
+)
+def test_a_value_outside_names_figure_interval_and_direction(claim, name, value, said):
+    """Less accuracy is worse, less loss better, and one answer for everything worse."""
+    (problem,) = CHECKS.problems(outcome(claim, **{name: value}))
+
+    assert problem.startswith(f"{claim}: {name} {value:g}, evidence of 24 worlds: 0.")
+    assert said in problem
+
+
+def test_a_claim_must_hold_only_where_all_worlds_would():
+    """Both signs are possible where the margin's interval includes 0."""
+    assert (CHECKS.expected(WINS), CHECKS.expected(FIVES), CHECKS.expected(UNSURE)) == (
+        True,
+        False,
+        None,
+    )
+    assert CHECKS.expected(FIGURE) is None, "the document asserts nothing"
+    assert "margin" in CHECKS.problems(outcome(WINS, -0.01, noisy=0.8))[0]
+    assert CHECKS.problems(outcome(FIVES, 0.01, fives=0.1))
+    assert CHECKS.problems(outcome(UNSURE, -0.01, sure=0.1)) == []
+
+
+def test_the_sign_is_checked_where_the_value_cannot_be():
+    """An interval of 0.2 to 0.9 is too wide to check 0.5, but not to see that 0 is outside."""
+    wide = checks_of(evidence({WINS: measured([0.5, 0.6] * 12)}))
+
+    assert wide.expected(WINS) is True
+    assert wide.uncheckable == []
+    wider = checks_of(evidence({WINS: measured([1.4, 1.6] * 12)}))
+    assert len(wider.uncheckable) == 1
+    assert wider.problems(outcome(WINS, 3.0)) == []
+    assert wider.problems(outcome(WINS, -0.1))
+
+
+def test_only_a_refuted_claim_is_expected_to_fail():
+    """A claim that the evidence refutes, and whose margin cannot be above 0."""
+    assert [CHECKS.refuted(claim) for claim in FOUND.claims] == [False, False, True, False]
+    words = [word_of(claim_named(claim), FOUND) for claim in FOUND.claims]
+    assert words == [None, "reproduced", "refuted", "seed-dependent"]
+
+
+def test_what_is_too_wide_is_listed_not_checked():
+    """An interval wider than half of the range is named with its bounds."""
+    assert len(CHECKS.uncheckable) == 1
+    assert CHECKS.uncheckable[0].startswith(f"{UNSURE} sure (")
+    assert CHECKS.problems(outcome(UNSURE, 0.0, sure=0.5)) == []
+
+
+def test_few_worlds_check_nothing():
+    """Under 20 worlds everything is provisional, and nothing fails."""
+    assert checks_of(evidence({WINS: measured(spread(0.2, 0.01, 19))})) is None
+    assert checks_of(None) is None
+
+
+def test_a_new_figure_waits_for_evidence():
+    """A figure or a claim that the evidence does not have is not checked."""
+    assert CHECKS.problems(outcome(WINS, 0.2, another=0.0)) == []
+    assert CHECKS.problems(outcome("cnn.handles_inversion", -0.5)) == []
+
+
+def test_changed_code_is_named():
+    """A recipe that trains otherwise than when the evidence was made, and the command for new."""
+    code = {**FOUND.head.code, "recipe ann": "0", "view gone": "1"}
+    older = evidence(dict(FOUND.claims), code=code)
+
+    assert checking.changed_since(FOUND) == []
+    assert checking.changed_since(older) == ["recipe ann", "view gone"]
+    assert "mnistrobust replicate --seeds 24" in checking.predates(["recipe ann"], older)
+
+
+def test_left_out_worlds_raise_few_alarms():
+    """One alarm or none, where every world is like the others."""
+    assert sum(checking.left_out_alarms(FOUND)) <= 1
