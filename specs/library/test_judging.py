@@ -9,6 +9,8 @@ from synthetic import FIVES, UNSURE, WINS, evidence, head, measured, spread, wri
 
 from mnistrobust import data
 
+pytestmark = pytest.mark.slow  # each runs a suite of its own
+
 ROOT = Path(data.__file__).parents[1]
 FOUND = evidence(
     {
@@ -97,7 +99,6 @@ def test_a_world_like_the_evidence_passes(suite):
     ],
     ids=["figure", "margin", "refuted", "error", "nan"],
 )
-@pytest.mark.slow
 def test_a_world_unlike_the_evidence_fails(old, new, said, suite):
     """A figure or a margin outside, a refuted claim that holds, and any error."""
     ended = suite.run(old=old, new=new)
@@ -108,7 +109,6 @@ def test_a_world_unlike_the_evidence_fails(old, new, said, suite):
     assert "failed" in suite.results.values()
 
 
-@pytest.mark.slow
 def test_a_changed_recipe_is_judged_by_the_old_evidence(suite):
     """Inside the intervals it passes with a notice; outside, how to accept it is said."""
     older = evidence(dict(FOUND.claims), code={**head().code, "recipe ann_noisy": "0"})
@@ -124,7 +124,6 @@ def test_a_changed_recipe_is_judged_by_the_old_evidence(suite):
     assert "(better by 0.1 than their typical 0.79" in outside.out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -142,7 +141,6 @@ def test_only_a_fresh_world_is_checked(arguments, code, suite):
     assert ("checked against" in ended.out) is bool(code)
 
 
-@pytest.mark.slow
 def test_few_worlds_of_evidence_fail_nothing(suite):
     """Under 20 worlds everything is provisional."""
     few = evidence({WINS: measured(spread(0.2, 0.01, 19), noisy=spread(0.8, 0.01, 19))})
@@ -153,7 +151,6 @@ def test_few_worlds_of_evidence_fail_nothing(suite):
     assert "provisional: too few worlds" in ended.out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seeds", "margin", "code", "said"),
     [
@@ -175,7 +172,6 @@ def test_fresh_worlds_judge_by_their_wins(seeds, margin, code, said, suite):
     assert "xfailed" not in ended.out
 
 
-@pytest.mark.slow
 def test_fresh_worlds_alone_confirm_nothing_and_fail_nothing(suite):
     """Without evidence, live outcomes are only said."""
     ended = suite.run("--seeds", "10", "--evidence", "none")

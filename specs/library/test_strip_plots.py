@@ -8,6 +8,8 @@ from mnistrobust.claims import claim_named
 from mnistrobust.errors import UsageError
 from mnistrobust.strip_plots import strips
 
+pytestmark = pytest.mark.slow  # seconds of matplotlib
+
 LOOKS = tuple((0.1, 0.2 + 0.01 * k) for k in range(24))
 FOUND = evidence(
     {
