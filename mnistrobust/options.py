@@ -1,5 +1,6 @@
 """The options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,3 +33,4 @@ EvidenceFile = Annotated[
     ),
 ]
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="Such as ann_noisy.")]
+ReportDir = Annotated[Path, typer.Option("--report", metavar="DIR", help="Folder of the report.")]

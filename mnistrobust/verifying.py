@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mnistrobust.claims import claim_named
 from mnistrobust.errors import UsageError
 from mnistrobust.evidence import Evidence
 from mnistrobust.ledger import Results, markdown
@@ -73,6 +74,21 @@ def check_targets(report: Path, results: Path | None) -> None:
         raise UsageError(f"--report {report}: {error.strerror}; name another folder.") from error
     if results and (results.is_dir() or not results.absolute().parent.is_dir()):
         raise UsageError(f"--results {results}: no file in an existing folder; make it first.")
+
+
+def read_results(path: Path) -> Results:
+    """Return the results that an earlier run wrote; UsageError for another file."""
+    try:
+        results = Results.from_json(path.read_text("utf-8"))
+        for outcome in results.outcomes:
+            claim_named(outcome.id)
+    except OSError as error:
+        raise UsageError(
+            f"--results {path}: {error.strerror}; run 'mnistrobust verify' first."
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"--results {path}: expected what verify wrote ({error!r}).") from error
+    return results
 
 
 def write_report(results: Results, folder: Path, evidence: Evidence | None = None) -> None:

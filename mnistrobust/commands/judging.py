@@ -1,14 +1,27 @@
-"""The commands that judge claims: verify, claims, replicate."""
+"""The commands that judge claims: verify, report, claims, replicate."""
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mnistrobust.commands import print_json
 from mnistrobust.errors import UsageError
-from mnistrobust.options import BACKENDS, Data, EvidenceFile, Json, Offline, StoreDir, Workers
+from mnistrobust.options import (
+    BACKENDS,
+    Data,
+    EvidenceFile,
+    Json,
+    Offline,
+    ReportDir,
+    StoreDir,
+    Workers,
+)
+
+if TYPE_CHECKING:
+    from mnistrobust.evidence import Evidence
+    from mnistrobust.ledger import Results
 
 
 def verify(
@@ -23,9 +36,7 @@ def verify(
     results: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the results as JSON here.")
     ] = None,
-    report: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the report.")] = Path(
-        "report"
-    ),
+    report: ReportDir = Path("report"),
     as_json: Json = False,
 ) -> None:
     """Train what is missing, check every claim, print the ledger and write it as a report."""
@@ -50,19 +61,27 @@ def verify(
     found, code = verifying.verify(options, offline=offline)
     if found is None:
         raise typer.Exit(code)
-    from mnistrobust import ledger_view, rendering
-
-    known = load(found.source.name, evidence)
-    verifying.write_report(found, report, known)
-    ledger_view.save_ledger(found, report / "ledger.svg", known)
     if results:
         results.write_text(found.to_json(), "utf-8")
-    if as_json:
-        print_json(json.loads(found.to_json()))
-    else:
-        ledger_view.print_ledger(found, known)
-        rendering.note(f"Report: {report / 'ledger.md'}, ledger.svg and results.json")
+    _report(found, report, load(found.source.name, evidence), as_json=as_json)
     raise typer.Exit(code)
+
+
+def report(
+    results: Annotated[
+        Path, typer.Option(metavar="FILE", help="What an earlier run of verify or pytest wrote.")
+    ] = Path("report") / "results.json",
+    folder: ReportDir = Path("report"),
+    evidence: EvidenceFile = None,
+    as_json: Json = False,
+) -> None:
+    """Print and write the report of an earlier run anew; nothing is trained or read."""
+    from mnistrobust.evidence import load
+    from mnistrobust.verifying import check_targets, read_results
+
+    found = read_results(results)
+    check_targets(folder, None)
+    _report(found, folder, load(found.source.name, evidence), as_json=as_json)
 
 
 def claims(
@@ -153,6 +172,18 @@ def replicate(
     write_whole(target, found.to_json().encode())
     facts = {"evidence": str(target), "dataset": source.name, "worlds": seeds, "made_now": made}
     print_json(facts) if as_json else rendering.print_mapping(facts)
+
+
+def _report(found: "Results", folder: Path, known: "Evidence | None", *, as_json: bool) -> None:
+    from mnistrobust import ledger_view, rendering, verifying
+
+    verifying.write_report(found, folder, known)
+    ledger_view.save_ledger(found, folder / "ledger.svg", known)
+    if as_json:
+        print_json(json.loads(found.to_json()))
+    else:
+        ledger_view.print_ledger(found, known)
+        rendering.note(f"Report: {folder / 'ledger.md'}, ledger.svg and results.json")
 
 
 def _dataset(data: str | None) -> str:

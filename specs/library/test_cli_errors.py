@@ -31,6 +31,8 @@ from mnistrobust.errors import inert
         (("verify", "--seeds", "0"), 2, "--seeds 0: expected a number of fresh worlds from 1"),
         (("verify", "--seeds", "5-4"), 2, "--seeds 5-4: expected"),
         (("verify", "--seeds", "three"), 2, "--seeds three: expected"),
+        (("report", "--results", "/no/where"), 2, "--results /no/where: No such file or directory; run 'mnistrobust verify' first."),
+        (("report", "--results", __file__), 2, "expected what verify wrote"),
         (("replicate",), 2, "Missing option '--seeds'"),
         (("replicate", "--seeds", "1"), 2, "--seeds"),
         (("replicate", "--seeds", "2", "--data", "mnist5k", "--output", "/no/where"), 2, "--output /no/where: no file"),

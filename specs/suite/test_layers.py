@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from mnistrobust.data import Source
+from mnistrobust.ledger import Outcome, Results
+
 ROOT = Path(__file__).parents[2]
 
 # Each module may import from those above it only.
@@ -107,3 +110,17 @@ def modules_after(*command, cwd=ROOT):
 def test_quick_commands_import_no_tensorflow(command):
     """Help, the claims and a collection start without TensorFlow, Keras and numba."""
     assert not {"tensorflow", "keras", "numba"} & modules_after(*command)
+
+
+def test_a_report_imports_no_tensorflow(tmp_path):
+    """The report is made from an earlier run's results, and nothing else."""
+    outcome = Outcome(id="ann.offset_noise_hurts", seed=0, figures={"clean": 0.98765}, margin=0.1)
+    source = Source(name="mnist5k", digest="0" * 64, path=None, why="as asked for")
+    results = Results(source=source, seeds=(0,), outcomes=(outcome,))
+    (tmp_path / "results.json").write_text(results.to_json(), "utf-8")
+    where = ("--results", f"{tmp_path}/results.json", "--report", f"{tmp_path}/report")
+
+    assert not {"tensorflow", "keras", "numba"} & modules_after("mnistrobust", "report", *where)
+    assert "clean 0.988" in (tmp_path / "report" / "ledger.md").read_text("utf-8")
+    assert (tmp_path / "report" / "ledger.svg").is_file()
+    assert (tmp_path / "report" / "results.json").read_text("utf-8") == results.to_json()
