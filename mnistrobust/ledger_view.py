@@ -82,7 +82,11 @@ def save_ledger(results: Results, target: Path, evidence: Evidence | None = None
 
 def print_claims(claims: Sequence[Claim], evidence: Evidence | None = None) -> None:
     """Print the registry: id, kind, statement, the document's figures, and the verdict."""
-    table = Table("claim", "kind", "document", "verdict", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
+    table.add_column("claim", ratio=5)
+    table.add_column("kind", no_wrap=True)
+    table.add_column("document", ratio=2)
+    table.add_column("verdict", no_wrap=True)
     for claim in claims:
         found = row(claim, evidence)
         table.add_row(_named(claim), claim.kind, Text(claim.said), _counted(found))
