@@ -81,10 +81,14 @@ def make_world(job: Job) -> str:
 
 def machine() -> str:
     """Name this kind of machine: processor, cores, and operating system; no name of its own."""
+    return f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+
+
+def processor() -> str:
+    """Return the processor's model, as far as the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     except OSError:
-        names = []
-    processor = names[0] if names else platform.processor() or platform.machine()
-    return f"{processor}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

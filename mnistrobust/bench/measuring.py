@@ -18,6 +18,7 @@ from mnistrobust.bench import contestants, peak
 from mnistrobust.bench.arithmetic import FULL_EPOCH, flop
 from mnistrobust.bench.contestants import Contestant, Note
 from mnistrobust.bench.race import race, teams
+from mnistrobust.making import processor
 
 ARCHITECTURES = ("ann", "rnn", "cnn")
 WORLD = "world"
@@ -149,16 +150,7 @@ def versions(rivals: Sequence[Contestant]) -> dict[str, str]:
 def machine() -> str:
     """Describe the machine in a line: processor, cores, memory, system."""
     cores, memory = joblib.cpu_count(), psutil.virtual_memory().total / 2**30
-    return f"{_processor()}, {cores} cores, {memory:.0f} GiB, {platform.system()}"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    return f"{processor()}, {cores} cores, {memory:.0f} GiB, {platform.system()}"
 
 
 def _saved(dataset: data.Dataset, count: int, folder: Path) -> dict[str, str]:
