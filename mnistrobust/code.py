@@ -69,9 +69,7 @@ def digest(*roots: str, skip: tuple[str, ...] = ()) -> str:
 
 def digest_of_file(path: Path) -> str:
     """Return the SHA-256 of one source file of any place, by the same rules, in hexadecimal."""
-    tree = ast.parse(path.read_bytes())
-    _drop_docstrings(tree)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return hashlib.sha256(ast.dump(_tree(path)).encode()).hexdigest()
 
 
 def _places(root: str) -> list[tuple[str, str]]:
@@ -94,8 +92,7 @@ def _parse(module: str) -> _Module:
     file = _file(module)
     if file is None:
         return _Module(module, {}, {})
-    tree = ast.parse(file.read_bytes())
-    _drop_docstrings(tree)
+    tree = _tree(file)
     nodes: dict[str, list[ast.stmt]] = {}
     for node in tree.body:
         for name in set(_defined(node)):
@@ -137,6 +134,12 @@ def _references(node: ast.stmt, module: _Module) -> Iterable[tuple[str, str]]:
             origin, name = module.imports.get(part.value.id, ("", ""))
             if name is None:
                 yield origin, part.attr
+
+
+def _tree(file: Path) -> ast.Module:
+    tree = ast.parse(file.read_bytes())
+    _drop_docstrings(tree)
+    return tree
 
 
 def _drop_docstrings(tree: ast.Module) -> None:

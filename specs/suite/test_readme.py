@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mnistrobust.bench import running, tables
 from mnistrobust.recipes import RECIPES
 from mnistrobust.views import VIEWS
 
@@ -50,6 +51,13 @@ def test_every_module_that_the_table_names_exists():
 
     assert files
     assert [name for name in files if not (ROOT / name).is_file()] == []
+
+
+def test_speed_is_what_the_benchmark_printed():
+    """The section on speed is `bench --from .github/speed.json --markdown`, word for word."""
+    section = re.search(r"<!-- speed -->\n(.*?)<!-- end -->", README, re.DOTALL)[1]
+
+    assert section == tables.markdown(running.from_files([ROOT / ".github" / "speed.json"]))
 
 
 @pytest.mark.slow
