@@ -256,8 +256,8 @@ def test_kernels_are_compiled_once(name: str) -> None:
         if hasattr(found, "signatures") and not found.targetoptions.get("forceinline")
     }
 
-    assert versions
-    assert set(versions.values()) == {1}, versions
+    # those that another one calls are compiled with it, and not where it comes from disk
+    assert max(versions.values()) == 1, versions
 
 
 @pytest.mark.parametrize("name", NAMES)
