@@ -1,5 +1,6 @@
 """What the library's specs share: the embedded data, one warm store, and the command."""
 
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -75,6 +76,14 @@ def command(surroundings, capsys):
 def here(rehearsal):
     """The options that name the embedded data and the warm store."""
     return ("--data", "mnist5k", "--store", str(rehearsal.store.root))
+
+
+@pytest.fixture
+def interruptible():
+    """Let what a spec starts hear Ctrl-C: a suite in the background ignores it, and passes that on."""
+    kept = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, kept)
 
 
 @pytest.fixture

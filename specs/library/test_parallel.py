@@ -103,6 +103,7 @@ def test_a_killed_process_costs_its_own_training_only(victims, training):
     assert store.damaged() == []
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="interrupts are sent in another way on Windows")
 @pytest.mark.parametrize("whole_group", [True, False], ids=["terminal", "command-only"])

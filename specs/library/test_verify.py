@@ -129,6 +129,7 @@ def test_verify_does_not_pass_where_pytest_cannot_run(clone, here, process):
     assert "No module named 'nowhere'" in ended.err
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="interrupts are sent in another way on Windows")
 @pytest.mark.parametrize("whole_group", [True, False], ids=["terminal", "command-only"])
