@@ -18,6 +18,8 @@ from mnistrobust import making, replicating
 from mnistrobust.errors import MnistRobustError, UsageError
 from mnistrobust.making import WorldKilledError
 
+pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
+
 ROOT = Path(making.__file__).parents[1]
 COUNT = 8
 PROGRAM = """
@@ -69,7 +71,6 @@ def test_runs_add_up_to_the_same_bytes(tmp_path):
     assert not list((tmp_path / "parts" / "unfinished").iterdir())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_a_killed_replication_resumes_to_the_same_bytes(backend, started, tmp_path):
     """Killed twenty times at random moments and run once more, it is as if never killed."""
@@ -90,7 +91,6 @@ def test_a_killed_replication_resumes_to_the_same_bytes(backend, started, tmp_pa
     assert (tmp_path / "evidence.json").read_text() == evidence(tmp_path / "whole", 40)
 
 
-@pytest.mark.slow
 def test_a_killed_worker_loses_its_own_world_only(started, tmp_path):
     """A worker of joblib's that is killed is replaced; the evidence is complete."""
     running = started("loky", 12)
@@ -210,7 +210,6 @@ def write_spec(job, text):
     (job.clone / "specs" / "claims" / "test_ann.py").write_text(text)
 
 
-@pytest.mark.slow
 def test_a_world_is_made_by_the_specs_of_the_clone(job, surroundings):
     """One process, one core, evidence `none`; the results are those of the seed."""
     surroundings.setenv("PYTHONPATH", str(ROOT))
@@ -226,7 +225,6 @@ def test_a_world_is_made_by_the_specs_of_the_clone(job, surroundings):
     assert found["claims"][0]["figures"] == {"seed": 1, "cores": 1}
 
 
-@pytest.mark.slow
 def test_a_world_that_cannot_begin_says_why(job, surroundings):
     """A spec that cannot be imported fails the world; a killed process is told apart."""
     surroundings.setenv("PYTHONPATH", str(ROOT))
@@ -239,7 +237,6 @@ def test_a_world_that_cannot_begin_says_why(job, surroundings):
         replicating.replicate([job], workers=1)
 
 
-@pytest.mark.slow
 def test_a_world_ends_with_the_process_that_makes_it(job, surroundings):
     """A replication that is killed leaves no pytest behind."""
     surroundings.setenv("PYTHONPATH", str(ROOT))

@@ -10,6 +10,8 @@ from mnistrobust import statistics
 from mnistrobust.errors import UsageError
 from mnistrobust.statistics import Interval, Scale
 
+pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
+
 RATES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.97, 0.99)
 MARGIN = Scale(kind="margin", images=1000)
 SHARE = Scale(kind="share", images=1000)

@@ -99,7 +99,7 @@ def modules_after(*command, cwd=ROOT):
     "command",
     [
         ("mnistrobust", "--help"),
-        ("mnistrobust", "claims"),
+        pytest.param(("mnistrobust", "claims"), marks=pytest.mark.slow),
         pytest.param(
             ("pytest", "specs/claims", "--collect-only", "-q", "--data", "mnist5k"),
             marks=pytest.mark.slow,
@@ -112,6 +112,7 @@ def test_quick_commands_import_no_tensorflow(command):
     assert not {"tensorflow", "keras", "numba"} & modules_after(*command)
 
 
+@pytest.mark.slow
 def test_a_report_imports_no_tensorflow(tmp_path):
     """The report is made from an earlier run's results, and nothing else."""
     outcome = Outcome(id="ann.offset_noise_hurts", seed=0, figures={"clean": 0.98765}, margin=0.1)
