@@ -3,11 +3,16 @@
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mnistrobust.strategies import images, labels, seeds
 from mnistrobust.transforms import offset_noise, pure_noise, with_noise_class
+
+pytestmark = (
+    pytest.mark.slow
+)  # seconds of CPU; that noise is drawn for the set, test_transforms.py says too
 
 # Of all examples of a law together, one in a million fails though the noise is as it is said to
 # be: with 200 examples, one in 200 million each; with 2,000 at most one in 100,000.
