@@ -85,7 +85,7 @@ def compile_engine(model: keras.Model) -> None:
     engine = engine_for(model)
     if engine is None:
         return
-    from mnistrobust.engine.common import mark_compiled
+    from mnistrobust.engine.machine_code import mark_compiled
 
     rng = np.random.default_rng(0)
     images = np.zeros((1, *model.input_shape[1:]), np.float32)
@@ -99,7 +99,7 @@ def compile_engine(model: keras.Model) -> None:
 def is_compiled(module: str) -> bool:
     """Return whether a module of this package need not be compiled first, or cannot be kept."""
     try:
-        from mnistrobust.engine.common import marked_compiled
+        from mnistrobust.engine.machine_code import marked_compiled
     except ImportError:
         return True
     return marked_compiled(f"{__name__}.{module}")

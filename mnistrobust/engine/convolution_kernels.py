@@ -16,6 +16,7 @@ import numpy as np
 
 from mnistrobust.engine import common
 from mnistrobust.engine.dense_kernels import product, transpose
+from mnistrobust.engine.machine_code import compiled, inlined
 from mnistrobust.engine.vectors import (
     at_least,
     fill16,
@@ -44,7 +45,7 @@ _ONE = np.uint64(1)
 _NONE = np.uint8(255)  # the code of a pooled value that is 0, which gets no gradient
 
 
-@common.inlined
+@inlined
 def is_blank(images, at, width):
     """Return whether the 4 x 4 pixels from `at`, which a pooled position sees, are all 0."""
     for line in range(4):
@@ -54,7 +55,7 @@ def is_blank(images, at, width):
     return True
 
 
-@common.inlined
+@inlined
 def pooled(images, at, width, blank, filters, k, chances, bound, scale, values, codes, out):
     """Write one pooled value for each filter to `values[out:]`, and which of four it was to `codes`.
 
@@ -81,7 +82,7 @@ def pooled(images, at, width, blank, filters, k, chances, bound, scale, values, 
         store_winner(codes, out + c, best, a0, a1, a2, a3)
 
 
-@common.compiled
+@compiled
 def features(
     images, size, filters, k, w, width, values, codes, pitch, hidden, rows, bound, scale, state,
     bits, chances,
@@ -111,7 +112,7 @@ def features(
             position += 1
 
 
-@common.inlined
+@inlined
 def descend(w, w0, width, rows, turned_delta, height, out):
     """Write w (rows, width) times delta (width, height) to `out` (rows, height)."""
     for i in range(0, rows, 2):
@@ -125,7 +126,7 @@ def descend(w, w0, width, rows, turned_delta, height, out):
             store(out, (i + 1) * height + b, q)
 
 
-@common.inlined
+@inlined
 def adam_rows(w, m, v, start, rows, width, turned, height, delta, alive, first, row, rate, rises):
     """Update `rows` rows of weights: row i's gradient is the sum over images of turned[i] x delta."""
     rise_1, rise_2, little = fill16(rises[0]), fill16(rises[1]), fill16(rises[2])
@@ -171,7 +172,7 @@ def adam_rows(w, m, v, start, rows, width, turned, height, delta, alive, first, 
             store(w, base + j, load16(w, base + j) - new_m * step / (sqrt(new_v) + little))
 
 
-@common.inlined
+@inlined
 def add_taps(images, area, at, wide, filters, gradient, codes, code_at, out, rows, shown):
     """Add one pooled position's share of the gradient of taps and biases to `out` (10, filters).
 
@@ -248,7 +249,7 @@ def add_taps(images, area, at, wide, filters, gradient, codes, code_at, out, row
         store(out, 9 * filters + c, bias)
 
 
-@common.inlined
+@inlined
 def finish(
     head, slope, hidden, delta, z, labels, chances, bound, scale, rows, width, outputs, classes
 ):
@@ -281,7 +282,7 @@ def finish(
     return loss, right
 
 
-@common.compiled
+@compiled
 def learn(
     shape, k, w, head, moments, alive, pixels, labels, rows, rate, rises, bounds, scales, state,
     values, codes, hidden, scratch, z, bits, chances, shown,

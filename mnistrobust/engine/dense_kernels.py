@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from mnistrobust.engine import common
+from mnistrobust.engine.machine_code import compiled, inlined
 from mnistrobust.engine.vectors import (
     at_least,
     fill16,
@@ -39,7 +40,7 @@ DEPTH, WIDTH, PITCH, START, INPUT, STRIDE, OUTPUT, NEXT = range(8)
 _ONE = np.uint64(1)
 
 
-@common.inlined
+@inlined
 def product(a, a0, lda, depth, b, b0, ldb, width, out, o0, ldo, rows):
     """Add the matrix a (rows, depth) times b (depth, width) to `out` (rows, width).
 
@@ -73,7 +74,7 @@ def product(a, a0, lda, depth, b, b0, ldb, width, out, o0, ldo, rows):
                 store(out, o0 + r * ldo + j, part)
 
 
-@common.inlined
+@inlined
 def transpose(a, a0, lda, rows, columns, out, o0, ldo):
     """Write a (rows, columns), rounded up to multiples of 8, to `out` (columns, ldo)."""
     for first in range(0, columns, 8):
@@ -81,7 +82,7 @@ def transpose(a, a0, lda, rows, columns, out, o0, ldo):
             transpose8(a, a0 + r * lda + first, lda, out, o0 + first * ldo + r, ldo)
 
 
-@common.inlined
+@inlined
 def forward(layer, w, values, rows):
     """Write a layer's outputs before its activation."""
     depth, pitch, start, output = layer[DEPTH], layer[PITCH], layer[START], layer[OUTPUT]
@@ -94,7 +95,7 @@ def forward(layer, w, values, rows):
     )  # fmt: skip
 
 
-@common.inlined
+@inlined
 def activate(layer, values, rows, bits, chances, bound, scale, state):
     """Apply ReLU and dropout to a layer's outputs; NaN stays NaN."""
     pitch, zero, factor = layer[PITCH], fill16(np.float32(0)), fill16(scale)
@@ -107,7 +108,7 @@ def activate(layer, values, rows, bits, chances, bound, scale, state):
             store(values, at, at_least(chances, r * pitch + j, bound, on))
 
 
-@common.inlined
+@inlined
 def descend(layer, alive, w, m, v, flipped, delta, pitch_delta, height, row, rate, rises):
     """Update a layer's weights: row i's gradient is the sum over images of input i times delta.
 
@@ -158,7 +159,7 @@ def descend(layer, alive, w, m, v, flipped, delta, pitch_delta, height, row, rat
             store(w, base + j, load16(w, base + j) - new_m * step / (sqrt(new_v) + little))
 
 
-@common.compiled
+@compiled
 def train(
     layers, classes, w, m, v, alive, images, labels, batches, batch, rates, rises, bounds, scales,
     state, scratch, bits, chances, chosen, z,

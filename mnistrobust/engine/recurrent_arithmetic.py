@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnistrobust.engine.common import inlined
+from mnistrobust.engine.machine_code import inlined
 from mnistrobust.engine.recurrent_lanes import WIDTH, Lanes, gates, lanewise, tanh, tile
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnistrobust.engine import common
-from mnistrobust.engine.common import compiled, draw, inlined
+from mnistrobust.engine.common import draw
+from mnistrobust.engine.machine_code import compiled, inlined
 from mnistrobust.engine.recurrent_arithmetic import (
     FLOAT,
     ROW,

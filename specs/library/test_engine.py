@@ -321,8 +321,9 @@ def test_random_bits_drop_at_the_rate_and_independently() -> None:
     0.001, or a correlation of 0.0025, is found.
     """
     from mnistrobust.engine import common
+    from mnistrobust.engine.machine_code import compiled
 
-    @common.compiled
+    @compiled
     def filled(state, bits):  # type: ignore[no-untyped-def]
         common.draw(state, bits)
 
