@@ -24,7 +24,8 @@ class Outcome:
     """What one spec found in one world; `error` says why it could not be computed.
 
     `halved` and `doubled` are the margins at half and at twice the words' bounds, `draws` the
-    values that single looks like the document's give, by the name of a figure.
+    values that single looks like the document's give, by the name of a figure. `alternatives`
+    holds what the spec finds with another recipe in a place that the document leaves open.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Outcome:
     doubled: float | None = None
     draws: dict[str, list[float]] = field(default_factory=dict)
     controls: dict[str, float] = field(default_factory=dict)
+    alternatives: dict[str, "Outcome"] = field(default_factory=dict)
     error: str | None = None
 
     @property
@@ -49,6 +51,13 @@ class Outcome:
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Outcome":
+        """Return the outcome that `to_json` gave."""
+        given = fields.get("alternatives", {})
+        alternatives = {name: cls.from_json(each) for name, each in given.items()}
+        return cls(**{**fields, "alternatives": alternatives})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +86,7 @@ class Results:
         return cls(
             source=Source(**fields["data"]),
             seeds=tuple(fields["seeds"]),
-            outcomes=tuple(Outcome(**row) for row in claims),
+            outcomes=tuple(map(Outcome.from_json, claims)),
         )
 
 

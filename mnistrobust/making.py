@@ -54,7 +54,8 @@ def make_world(job: Job) -> str:
         "-p": "no:cacheprovider",
     }
     words = [word for pair in options.items() for word in pair]
-    command = [sys.executable, "-c", _LEASH, str(Path("specs") / "claims"), "--offline", *words]
+    flags = ["--offline", "--alternatives"]
+    command = [sys.executable, "-c", _LEASH, str(Path("specs") / "claims"), *flags, *words]
     with (job.folder / "pytest.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(  # noqa: S603
             command,

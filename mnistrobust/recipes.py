@@ -59,6 +59,7 @@ _ALL = (
     Recipe(name="rnn_threshold_1000", architecture="rnn", rows=1000, transform="threshold"),
     Recipe(name="cnn", architecture="cnn", epochs=2),
     Recipe(name="cnn_1000", architecture="cnn", rows=1000),
+    Recipe(name="cnn_1000_two_epochs", architecture="cnn", rows=1000, epochs=2),
     Recipe(name="cnn_noisy", architecture="cnn", transform="offset_noise", epochs=2),
 )
 

@@ -205,4 +205,8 @@ def _measured(worlds: Sequence[Outcome]) -> Measured:
         if first.margin is not None
         else {},
         draws={name: tuple(tuple(each.draws[name]) for each in worlds) for name in first.draws},
+        alternatives={
+            name: _measured([each.alternatives[name] for each in worlds])
+            for name in first.alternatives
+        },
     )

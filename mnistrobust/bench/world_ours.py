@@ -49,7 +49,7 @@ def prepare(job: dict[str, Any], note: Note) -> Run:
 
 
 def needed() -> list[Task]:
-    """Return all recipes, each with the views that the specs of the claims read it on.
+    """Return the recipes that the specs of the claims read, each with the views they read it on.
 
     Raises UsageError outside a clone, which has the specs.
     """
@@ -59,7 +59,7 @@ def needed() -> list[Task]:
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "world.read":
                 recipe, view = (ast.literal_eval(each) for each in _arguments(node))
                 views[recipe].add(view)
-    return [Task(recipe, tuple(sorted(found))) for recipe, found in views.items()]
+    return [Task(recipe, tuple(sorted(found))) for recipe, found in views.items() if found]
 
 
 def _arguments(call: ast.Call) -> tuple[ast.expr, ast.expr]:

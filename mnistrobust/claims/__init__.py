@@ -68,6 +68,22 @@ class Claim:
         return ", ".join(f"{name} {value:g}" for name, value in self.reported.items())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What the document leaves open: which network some of its figures are of.
+
+    The claims of the ids `claims` are also read with each of `alternatives`, names of recipes,
+    in the place of `recipe`; `answer` says what that shows.
+    """
+
+    id: str
+    question: str
+    recipe: str
+    alternatives: tuple[str, ...]
+    claims: tuple[str, ...]
+    answer: str | None = None
+
+
 @cache
 def load_claims() -> MappingProxyType[str, Claim]:
     """Return all claims by id, in the document's order.
@@ -89,6 +105,21 @@ def claim_named(claim_id: str) -> Claim:
     if claim_id not in claims:
         raise unknown("claim", claim_id, claims)
     return claims[claim_id]
+
+
+@cache
+def load_questions() -> MappingProxyType[str, Question]:
+    """Return the document's open questions by id; KeyError for a claim that does not exist."""
+    text = files(__package__).joinpath("questions.toml").read_text("utf-8")
+    return MappingProxyType(
+        {name: _question(name, fields) for name, fields in tomllib.loads(text).items()}
+    )
+
+
+def _question(name: str, fields: dict[str, Any]) -> Question:
+    alternatives, claims = tuple(fields.pop("alternatives")), tuple(fields.pop("claims"))
+    known = tuple(load_claims()[claim].id for claim in claims)
+    return Question(id=name, alternatives=alternatives, claims=known, **fields)
 
 
 def _claim(claim_id: str, fields: dict[str, Any]) -> Claim:

@@ -7,7 +7,7 @@ to tell one image of 64,000, and too few for the noise that other libraries brin
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +19,7 @@ from mnistrobust.errors import MnistRobustError, UsageError
 
 DIGITS = 6  # significant, of every number
 MARGINS = ("margin", "halved", "doubled")
+_DRAWS, _WITH = "draws ", "with "  # before the name of a figure, or of another recipe
 NONE = "none"  # as an option: use no evidence
 
 
@@ -44,12 +45,14 @@ class Measured:
     """What all worlds say of one claim; every list has a value for each world.
 
     `margins` has the keys `margin`, `halved` and `doubled`, or none; `draws` has for each world
-    the values of several single looks.
+    the values of several single looks. `alternatives` holds the same of other recipes in a
+    place that the document leaves open, by the recipe's name.
     """
 
     figures: Mapping[str, tuple[float, ...]]
     margins: Mapping[str, tuple[float, ...]]
     draws: Mapping[str, tuple[tuple[float, ...], ...]]
+    alternatives: Mapping[str, "Measured"] = field(default_factory=dict)
 
     def looks(self, name: str) -> tuple[float, ...]:
         """Return what single looks gave for a figure of the document, over all worlds.
@@ -92,7 +95,9 @@ class Evidence:
         parts = [f'{{"columns": {json.dumps(["seed", *columns])}', f'"worlds": {_lines(rows)}']
         for name, worlds in measured.draws.items():
             values = [[_rounded(value) for value in world] for world in worlds]
-            parts.append(f"{json.dumps('draws ' + name)}: {_lines(values)}")
+            parts.append(f"{json.dumps(_DRAWS + name)}: {_lines(values)}")
+        for name, other in measured.alternatives.items():
+            parts.append(f"{json.dumps(_WITH + name)}: {self._table(other)}")
         return ",\n".join(parts) + "}"
 
     @classmethod
@@ -162,13 +167,22 @@ def _measured(table: dict[str, Any]) -> tuple[tuple[int, ...], Measured]:
     seeds = columns.pop("seed")
     margins = {name: columns.pop(name) for name in MARGINS if name in columns}
     draws = {
-        name.removeprefix("draws "): tuple(map(tuple, worlds))
+        name.removeprefix(_DRAWS): tuple(map(tuple, worlds))
         for name, worlds in table.items()
-        if name.startswith("draws ")
+        if name.startswith(_DRAWS)
     }
     if {len(each) for each in draws.values()} - {len(seeds)}:
         raise ValueError("a world has no draws")
-    return seeds, Measured(figures=columns, margins=margins, draws=draws)
+    others = {
+        name.removeprefix(_WITH): _measured(other)
+        for name, other in table.items()
+        if name.startswith(_WITH)
+    }
+    if {each for each, _ in others.values()} - {seeds}:
+        raise ValueError("an alternative has other worlds")
+    alternatives = {name: each for name, (_, each) in others.items()}
+    found = Measured(figures=columns, margins=margins, draws=draws, alternatives=alternatives)
+    return seeds, found
 
 
 def _rounded(value: float) -> float:

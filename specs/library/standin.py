@@ -28,15 +28,16 @@ def results(job):
     """What the world of a seed measures."""
     values = [float(v) for v in np.random.default_rng(job.seed).normal(0.3, 0.1, 40)]
     margins = {"margin": values[0], "halved": values[1], "doubled": values[2]}
+    noisy = Outcome(
+        id=FAILS_ON_NOISY,
+        seed=job.seed,
+        figures={"accuracy": values[4]},
+        draws={"accuracy": values[5:37]},
+        **margins,
+    )
     outcomes = (
         Outcome(id=WINS, seed=job.seed, figures={"plain": values[3]}, **margins),
-        Outcome(
-            id=FAILS_ON_NOISY,
-            seed=job.seed,
-            figures={"accuracy": values[4]},
-            draws={"accuracy": values[5:37]},
-            **margins,
-        ),
+        replace(noisy, alternatives={"ann_plusnoisy": replace(noisy, margin=values[38])}),
     )
     return Results(source=job.source, seeds=(job.seed,), outcomes=outcomes)
 

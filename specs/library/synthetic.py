@@ -26,13 +26,14 @@ def head(**changes):
     return Head(**{**facts, **changes})
 
 
-def measured(margins, *, halved=None, doubled=None, draws=None, **figures):
+def measured(margins, *, halved=None, doubled=None, draws=None, alternatives=None, **figures):
     """What worlds say of a claim whose margins are given."""
     columns = {"margin": margins, "halved": halved or margins, "doubled": doubled or margins}
     return Measured(
         figures={name: tuple(values) for name, values in figures.items()},
         margins={name: tuple(map(float, each)) for name, each in columns.items()},
         draws=draws or {},
+        alternatives=alternatives or {},
     )
 
 

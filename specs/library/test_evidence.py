@@ -13,7 +13,12 @@ LOOKS = {"accuracy": tuple((0.1 * k, 0.05 * k) for k in range(24))}
 FOUND = evidence(
     {
         WINS: measured(spread(0.2, 0.01), plain=spread(0.5, 0.01), noisy=spread(0.8, 0.01)),
-        FAILS_ON_NOISY: measured(spread(0.1, 0.1), accuracy=spread(0.4, 0.1), draws=LOOKS),
+        FAILS_ON_NOISY: measured(
+            spread(0.1, 0.1),
+            accuracy=spread(0.4, 0.1),
+            draws=LOOKS,
+            alternatives={"ann_plusnoisy": measured(spread(0.2, 0.1), draws=LOOKS)},
+        ),
     }
 )
 
@@ -29,6 +34,9 @@ def test_evidence_survives_its_file(tmp_path):
     for claim, each in found.claims.items():
         for name, values in each.margins.items():
             assert values == pytest.approx(FOUND.claims[claim].margins[name], rel=1e-5)
+    other = found.claims[FAILS_ON_NOISY].alternatives["ann_plusnoisy"]
+    assert other.margins["margin"] == pytest.approx(spread(0.2, 0.1), rel=1e-5)
+    assert other.looks("accuracy") == drawn
     assert found.to_json() == path.read_text("utf-8")
 
 

@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 from mnistrobust import words
-from mnistrobust.claims import FAMILIES, load_claims
+from mnistrobust.claims import FAMILIES, load_claims, load_questions
 from mnistrobust.evidence import load
+from mnistrobust.recipes import RECIPES
 from mnistrobust.statistics import PROVISIONAL, REPRODUCED
 from mnistrobust.verdicts import word_of
 
@@ -53,6 +54,16 @@ def test_what_is_true_instead_is_said_where_a_claim_is_not_reproduced():
 
         assert (claim.instead is None) == (verdict in {None, PROVISIONAL, REPRODUCED}), claim.id
         assert claim.instead is None or claim.instead.endswith("."), claim.id
+
+
+def test_questions_are_about_what_their_claims_read():
+    """Each claim of a question reads the recipe in question, and the alternatives are others."""
+    specs = {name: ast.unparse(node) for name, node in spec_functions()}
+    for question in load_questions().values():
+        assert question.recipe not in question.alternatives
+        assert {question.recipe, *question.alternatives} <= RECIPES.keys()
+        for claim in question.claims:
+            assert f"world.read('{question.recipe}'" in specs[claim], claim
 
 
 def test_specs_hold_no_numbers_and_no_branches():
