@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from mnistrobust.checking import checks_of
-from mnistrobust.claims import KINDS, Claim
+from mnistrobust.claims import KINDS, Claim, load_questions
 from mnistrobust.errors import UsageError
 from mnistrobust.evidence import Evidence
 from mnistrobust.ledger import FAILS, HOLDS, Results, Row, row, rows, summary
+from mnistrobust.questions import candidates
 from mnistrobust.rendering import print_mapping
 from mnistrobust.statistics import REFUTED, REPRODUCED
 from mnistrobust.verdicts import rule
@@ -113,6 +114,28 @@ def print_claim(claim: Claim, evidence: Evidence | None = None) -> None:
             "spec": claim.spec,
         }
     )
+
+
+def print_questions(evidence: Evidence | None = None) -> None:
+    """Print the document's open questions: each claim with each network it may be about."""
+    console = Console(highlight=False)
+    for question in load_questions().values():
+        console.print(Text(question.question, style="bold"))
+        if question.answer:
+            console.print(Text(question.answer))
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
+        table.add_column("claim and network", ratio=2)
+        table.add_column("holds in", no_wrap=True)
+        table.add_column("fits", no_wrap=True)
+        table.add_column("the document's figures among single looks", ratio=3)
+        for each in candidates(question, evidence):
+            if each.recipe == question.recipe:
+                table.add_row(Text(each.claim, style="bold", overflow="fold"))
+            fits = {None: "–", True: "yes", False: "no"}[each.fits]
+            told = "\n".join(f"{figure} {place}" for figure, place in each.places.items())
+            held = f"{each.held}/{each.worlds}"
+            table.add_row(Text(f"  {each.recipe}"), held, fits, Text(told or "plot"))
+        console.print(table if table.row_count else Text("No evidence yet.\n", style="dim"))
 
 
 def save_strip(claim: Claim, evidence: Evidence, target: Path) -> None:

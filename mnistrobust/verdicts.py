@@ -131,8 +131,11 @@ def word_of(claim: Claim, evidence: Evidence | None) -> str | None:
 def places(claim: Claim, evidence: Evidence | None) -> Mapping[str, Place]:
     """Return the place of each of the document's figures among the evidence's single looks."""
     measured = evidence.claims.get(claim.id) if evidence else None
-    if measured is None:
-        return MappingProxyType({})
+    return places_in(claim, measured) if measured else MappingProxyType({})
+
+
+def places_in(claim: Claim, measured: Measured) -> Mapping[str, Place]:
+    """Return the place of each of a claim's figures in the document among measured single looks."""
     found = {name: _place(name, value, measured) for name, value in claim.reported.items()}
     return MappingProxyType({name: place for name, place in found.items() if place})
 

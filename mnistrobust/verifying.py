@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mnistrobust import questions
 from mnistrobust.claims import claim_named
 from mnistrobust.errors import UsageError
 from mnistrobust.evidence import Evidence
@@ -96,6 +97,7 @@ def write_report(results: Results, folder: Path, evidence: Evidence | None = Non
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "results.json").write_text(results.to_json(), "utf-8")
-        (folder / "ledger.md").write_text(markdown(results, evidence), "utf-8")
+        ledger = markdown(results, evidence) + "\n" + questions.markdown(evidence)
+        (folder / "ledger.md").write_text(ledger, "utf-8")
     except OSError as error:
         raise UsageError(f"--report {folder}: {error.strerror}; name another folder.") from error

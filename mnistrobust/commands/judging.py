@@ -119,6 +119,20 @@ def claims(
         ledger_view.print_claims(chosen, known)
 
 
+def questions(data: Data = None, evidence: EvidenceFile = None, as_json: Json = False) -> None:
+    """Say which networks the document's figures fit, where it leaves that open."""
+    from mnistrobust import ledger_view
+    from mnistrobust.claims import load_questions
+    from mnistrobust.evidence import load
+    from mnistrobust.questions import question_json
+
+    known = load(_dataset(data), evidence)
+    if as_json:
+        print_json([question_json(each, known) for each in load_questions().values()])
+    else:
+        ledger_view.print_questions(known)
+
+
 def replicate(
     seeds: Annotated[int, typer.Option(min=2, help="Worlds 1 to N; what is there is kept.")],
     data: Data = None,

@@ -20,7 +20,7 @@ LAYERS = (
     ("data", "claims", "inputs"),
     ("store", "recipes", "views", "evidence"),
     ("verdicts", "keys"),
-    ("ledger",),
+    ("ledger", "questions"),
     ("readings", "training", "verifying", "checking", "live"),
     ("world", "plots"),
     ("parallel", "document", "making", "strip_plots"),
