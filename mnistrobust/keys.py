@@ -72,6 +72,16 @@ def reading_code(view: str) -> str:
     return code.digest(f"mnistrobust.views:{draws}", "mnistrobust.readings:read", skip=skip)
 
 
+@cache
+def reader_code() -> str:
+    """Digest what takes stored weights to the logits of a view's images, but the engine.
+
+    The engine that a model was trained by is part of the model's key.
+    """
+    skip = (*_UNRELATED, "mnistrobust.engine")
+    return code.digest("mnistrobust.training:rebuilt", "mnistrobust.training:reader", skip=skip)
+
+
 # What training refers to but does not depend on: the first two are digested function by function.
 _UNRELATED = (
     "mnistrobust.models",

@@ -99,6 +99,19 @@ def predictor(model: Any) -> Callable[[Weights, np.ndarray], np.ndarray]:
     return predict
 
 
+def rebuilt(recipe: Recipe, seed: int, weights: Weights) -> Any:
+    """Return the recipe's Keras model with trained weights."""
+    model = build(recipe, seed)
+    model.set_weights(weights)
+    return model
+
+
+def reader(model: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function of images (n, 784) to a trained model's logits (n, classes)."""
+    weights, predict = model.get_weights(), predictor(model)
+    return lambda images: predict(weights, shaped(model, images))
+
+
 def shaped(model: Any, images: np.ndarray) -> np.ndarray:
     """Return images (n, 784) in the shape that the model takes."""
     return images.reshape(len(images), *model.input_shape[1:])

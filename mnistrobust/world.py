@@ -106,6 +106,7 @@ class World:
             "view": view,
             "seed": self.seed,
             "code": keys.reading_code(view),
+            "reader": keys.reader_code(),
         }
         return Key("readings", f"{recipe}-{view}-{self.source.name}-seed{self.seed}", facts)
 
@@ -136,9 +137,7 @@ class World:
     def _built(self, recipe: str, trained: "Trained") -> Any:
         from mnistrobust import training
 
-        model = training.build(recipe_named(recipe), self.seed)
-        model.set_weights(trained.weights)
-        return model
+        return training.rebuilt(recipe_named(recipe), self.seed, trained.weights)
 
     def _has_reading(self, recipe: str, view: str) -> bool:
         key = self.reading_key(recipe, view)
@@ -154,10 +153,8 @@ class World:
 
         dataset = data.load(self.source)
         model = self.model(recipe)
-        weights = model.get_weights()
-        predict = training.predictor(model)
         reading = read(
-            lambda images: predict(weights, training.shaped(model, images)),
+            training.reader(model),
             view_named(on).draws(dataset, stream(self.seed, "view", on)),
             recipe=recipe,
             view=on,

@@ -20,7 +20,7 @@ def parsed(module, _):
 
 
 def forget():
-    for cached in (code.digest, keys.model_key, keys.reading_code):
+    for cached in (code.digest, keys.model_key, keys.reading_code, keys.reader_code):
         cached.cache_clear()
 
 
@@ -40,7 +40,7 @@ class Tree:
             patch.setattr(code, "_parse", lambda name: parsed(name, files.get(code._file(name))))
             forget()
             models = {name: self.world.model_key(name).digest for name in recipes.RECIPES}
-            readings = {view: keys.reading_code(view) for view in VIEWS}
+            readings = {view: keys.reading_code(view) + keys.reader_code() for view in VIEWS}
         forget()
         return models | readings
 

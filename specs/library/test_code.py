@@ -139,6 +139,19 @@ def test_a_changed_reader_concerns_every_reading(tree):
     assert tree.edit("readings.py", "log_probabilities.argmax(axis=1)", "0") == set(VIEWS)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("model.set_weights(weights)\n    return model", "return model"),
+        ("lambda images: predict(weights, shaped(model, images))",
+         "lambda images: predict(weights, shaped(model, 1 - images))"),
+    ],
+)  # fmt: skip
+def test_how_a_model_is_asked_concerns_every_reading(old, new, tree):
+    """What takes stored weights to logits is part of every reading's key, and of no model's."""
+    assert tree.edit("training.py", old, new) == set(VIEWS)
+
+
 def test_a_changed_figure_concerns_nothing_stored(tree):
     """Readings store answers, and today's code computes every figure from them."""
     assert tree.edit("metrics.py", "confidence > above", "confidence >= above") == set()
