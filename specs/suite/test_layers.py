@@ -25,7 +25,7 @@ LAYERS = (
     ("world", "plots"),
     ("parallel", "document", "making", "strip_plots"),
     ("rendering", "strategies", "replicating"),
-    ("ledger_view",),
+    ("ledger_view", "mutants"),
     ("bench", "commands"),
     ("cli",),
     ("__main__",),

@@ -1,0 +1,1 @@
+"""Mistakes that people make, put into the library one by one, to see whether the suite fails."""

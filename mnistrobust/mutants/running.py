@@ -1,0 +1,152 @@
+"""One fault after the other: a copy of the clone with the mistake in it, and its default suite."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from mnistrobust import code
+from mnistrobust.errors import MnistRobustError
+from mnistrobust.mutants.faults import Fault
+from mnistrobust.mutants.matrix import Trial
+from mnistrobust.store import write_whole
+
+SECONDS = 1800.0  # after which a suite counts as failed
+SOUND = Fault(name="sound", mistake="nothing is changed", edits=())
+_PARTS = (
+    "mnistrobust", "fixtures", "specs", ".github", "conftest.py", "pyproject.toml", "README.md",
+    "LICENSE",
+)  # fmt: skip
+Tried = Callable[[Trial], None]
+
+
+def trials_folder(root: Path, clone: Path) -> Path:
+    """Return the folder for finished trials of the clone as it is: other code has another."""
+    digest = hashlib.sha256()
+    for part in ("mnistrobust", "fixtures", "specs"):
+        for path in sorted((clone / part).rglob("*.py")):
+            digest.update(f"{path.relative_to(clone)} {code.digest_of_file(path)}\n".encode())
+    for path in sorted((clone / "mnistrobust" / "evidence").glob("mnist*.json")):
+        digest.update(path.read_bytes())
+    return root / digest.hexdigest()[:12]
+
+
+def trials(
+    faults: Sequence[Fault], clone: Path, folder: Path, workers: str, tried: Tried
+) -> list[Trial]:
+    """Try each fault, in its next size where the suite does not see one; what is there is kept.
+
+    Raises MnistRobustError where the suite fails without a fault: nothing would follow.
+    """
+    sound = _trial(SOUND, "", clone, folder, workers)
+    if sound.failed:
+        raise MnistRobustError(
+            f"The suite fails without a fault ({sound.failed[0]}): run 'pytest specs --data "
+            f"mnist5k' and repair that first."
+        )
+    tried(sound)
+    found = [sound]
+    for fault in faults:
+        for size in fault.sizes:
+            trial = _trial(fault, size, clone, folder, workers)
+            found.append(trial)
+            tried(trial)
+            if trial.failed:
+                break
+    return found
+
+
+def _trial(fault: Fault, size: str, clone: Path, folder: Path, workers: str) -> Trial:
+    kept = folder / f"{fault.name}{'-' if size else ''}{size}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return Trial(**json.loads(kept.read_text("utf-8")))
+    with tempfile.TemporaryDirectory(prefix="mnistrobust-mutant-") as scratch:
+        copy = Path(scratch)
+        _copy(clone, copy)
+        fault.put_into(copy / "mnistrobust", size)
+        started = time.monotonic()
+        failed, passed = _suite(copy, folder / "store", workers)
+        seconds = time.monotonic() - started
+    trial = Trial(
+        fault=fault.name,
+        size=size,
+        mistake=fault.said(size),
+        failed=tuple(failed),
+        passed=passed,
+        seconds=round(seconds, 1),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(kept, json.dumps(trial.to_json()).encode())
+    return trial
+
+
+def _copy(clone: Path, target: Path) -> None:
+    ignored = shutil.ignore_patterns("__pycache__", ".*_cache")
+    for part in _PARTS:
+        source = clone / part
+        if source.is_dir():
+            shutil.copytree(source, target / part, ignore=ignored)
+        elif source.is_file():
+            shutil.copy(source, target)
+
+
+def _suite(copy: Path, store: Path, workers: str) -> tuple[list[str], int]:
+    """Run a copy's default suite; return what failed, and how many specs passed."""
+    junit = copy / "junit.xml"
+    options: dict[str, Any] = {
+        "-n": workers, "--data": "mnist5k", "--store": store, "--junit-xml": junit, "-p": "no:cacheprovider",
+    }  # fmt: skip
+    words = [str(word) for pair in options.items() for word in pair]
+    command = [sys.executable, "-m", "pytest", "specs", "-q", "--offline", *words]
+    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    for name in ("MNISTROBUST_DATA", "MNISTROBUST_STORE", "PYTEST_ADDOPTS"):
+        environment.pop(name, None)
+    with (copy / "pytest.log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(  # noqa: S603
+            command, cwd=copy, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+        with process:
+            try:
+                ended = process.wait(SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return ["the suite does not end"], 0
+            except BaseException:
+                process.kill()
+                raise
+    if not junit.is_file():
+        return [f"the suite does not start: {_last_line(copy / 'pytest.log')}"], 0
+    cases = [(_name(case), _went_wrong(case)) for case in _cases(junit)]
+    failed = sorted({name for name, wrong in cases if wrong})
+    if ended not in {0, 1} and not failed:
+        failed = [f"the suite breaks off: {_last_line(copy / 'pytest.log')}"]
+    return failed, sum(not wrong for _, wrong in cases)
+
+
+def _cases(junit: Path) -> Iterator[ET.Element]:
+    yield from ET.parse(junit).getroot().iter("testcase")  # noqa: S314 - our own pytest's
+
+
+def _name(case: ET.Element) -> str:
+    """Return the spec as pytest names it, without parameters."""
+    module = case.get("classname", "").replace(".", "/")
+    name = case.get("name", "").partition("[")[0]
+    return f"{module}.py::{name}" if module else name
+
+
+def _went_wrong(case: ET.Element) -> bool:
+    return case.find("failure") is not None or case.find("error") is not None
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "no output"
