@@ -1,0 +1,224 @@
+"""Mistakes are put into copies of the library, and the suite's answer is counted."""
+
+import ast
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from synthetic import WINS
+
+from mnistrobust import data
+from mnistrobust.errors import MnistRobustError, UsageError
+from mnistrobust.mutants import matrix, running
+from mnistrobust.mutants.faults import FAULTS, Edit, Fault, fault_named
+from mnistrobust.mutants.matrix import Matrix, Trial
+from mnistrobust.mutants.view import known
+
+ROOT = Path(data.__file__).parents[1]
+SPEC = f"specs/claims/test_ann.py::test_{WINS.partition('.')[2]}"
+LAW = "specs/properties/test_noise.py::test_pure_noise_is_uniform"
+HEAD = {"command": "mnistrobust mutants", "machine": "a chip, 2 cores, Linux", "versions": {}}
+SHUFFLED = FAULTS["labels-shuffled"]
+
+
+def trial(fault="one-epoch", size="", failed=()):
+    return Trial(
+        fault=fault,
+        size=size,
+        mistake=fault_named(fault).said(size),
+        failed=tuple(failed),
+        passed=9,
+        seconds=1.0,
+    )
+
+
+def found(*trials):
+    return Matrix(head=HEAD, trials=trials)
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
+def test_every_fault_fits_todays_code(fault, tmp_path):
+    """Each text of an edit is there once, and the edited file is Python, at every size."""
+    for size in fault.sizes:
+        for name in {edit.file for edit in fault.edits}:
+            path = tmp_path / name
+            path.parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / "mnistrobust" / name, path)
+        before = {path: path.read_text("utf-8") for path in tmp_path.rglob("*.py")}
+        fault.put_into(tmp_path, size)
+
+        for path, text in before.items():
+            assert ast.dump(ast.parse(path.read_text("utf-8"))) != ast.dump(ast.parse(text))
+            assert "{size}" not in path.read_text("utf-8")
+
+
+def test_faults_are_named_once_and_have_sizes_where_they_use_them():
+    """At least 25, each with its own name and mistake; a size that is not used is none."""
+    assert len(FAULTS) >= 25
+    assert len({fault.mistake for fault in FAULTS.values()}) == len(FAULTS)
+    for fault in FAULTS.values():
+        used = any("{size}" in edit.after for edit in fault.edits)
+        assert used == ("{size}" in fault.mistake) == (fault.sizes != ("",)), fault.name
+
+
+def test_an_edit_that_fits_nothing_is_an_error(tmp_path):
+    """A fault whose text has gone is told, not run."""
+    (tmp_path / "x.py").write_text("a = 1\na = 1\n")
+    fault = Fault(name="f", mistake="m", edits=(Edit("x.py", "a = 1", "a = 2"),))
+
+    with pytest.raises(MnistRobustError, match="found 2 times"):
+        fault.put_into(tmp_path, "")
+
+
+def test_an_unknown_fault_is_told_the_nearest():
+    """The error names one."""
+    with pytest.raises(UsageError, match="one-epoch"):
+        fault_named("one-epochs")
+
+
+def test_the_matrix_counts_faults_at_their_first_size():
+    """A fault that is only seen when it is larger survives, and says from which size it is seen."""
+    small, large = trial(SHUFFLED.name, "0.1"), trial(SHUFFLED.name, "0.3", [SPEC])
+    whole = found(trial(failed=[SPEC, LAW]), trial("always-zero", failed=[LAW]), small, large)
+
+    assert whole.survivors == (small,)
+    assert whole.smallest_seen(SHUFFLED.name) == "0.3"
+    assert whole.kills(WINS) == ["one-epoch"]
+    assert whole.summary == "2 of 3 faults are seen, 1 of them by the claims alone"
+    assert matrix.table(whole)[0] == [WINS, "properties", "library", "suite"]
+    assert SHUFFLED.said("0.3") in matrix.markdown(whole)
+
+
+def test_the_matrix_survives_its_file(tmp_path):
+    """What is written is read back; another file is refused."""
+    whole = found(trial(failed=[SPEC]), trial("always-zero"))
+    path = tmp_path / "matrix.json"
+    path.write_text(whole.to_json(), "utf-8")
+
+    assert known(path) == whole
+    for text in ("", "{}", '{"head": {}, "trials": [{}]}', "[]"):
+        path.write_text(text)
+        with pytest.raises(UsageError, match=r"no kill matrix|Expecting value"):
+            known(path)
+
+
+SUITE = """
+from mnistrobust.transforms import NOISE_LABEL
+
+def test_label(): assert NOISE_LABEL == 10
+def test_other(): assert True
+"""
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A clone of this library with a suite of two specs."""
+    folder = tmp_path / "clone"
+    shutil.copytree(
+        ROOT / "mnistrobust", folder / "mnistrobust", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (folder / "specs" / "claims").mkdir(parents=True)
+    (folder / "specs" / "claims" / "test_ann.py").write_text(SUITE)
+    (folder / "conftest.py").write_text("def pytest_addoption(parser):\n" + OPTIONS)
+    (folder / "pyproject.toml").write_text("[tool.pytest]\npythonpath = ['.']\n")
+    return folder
+
+
+OPTIONS = "".join(
+    f"    parser.addoption('{name}', **{options})\n"
+    for name, options in (
+        ("--data", {}),
+        ("--store", {}),
+        ("--offline", {"action": "store_true"}),
+    )
+)
+LABEL = Fault(
+    name="one-epoch",
+    mistake="the label is {size}",
+    sizes=("10", "11", "12"),
+    edits=(Edit("transforms.py", "NOISE_LABEL = 10", "NOISE_LABEL = {size}"),),
+)
+
+
+@pytest.mark.slow
+def test_a_fault_grows_until_the_suite_sees_it(clone, tmp_path):
+    """The size that changes nothing passes, the next one fails, the last is not tried."""
+    told = []
+    trials = running.trials([LABEL], clone, tmp_path / "trials", "0", told.append)
+
+    assert [(each.fault, each.size) for each in trials] == [
+        ("sound", ""),
+        ("one-epoch", "10"),
+        ("one-epoch", "11"),
+    ]
+    assert [each.failed for each in trials] == [
+        (),
+        (),
+        ("specs/claims/test_ann.py::test_label",),
+    ]
+    assert [each.passed for each in trials] == [2, 2, 1]
+    assert told == trials
+    assert "NOISE_LABEL = 10" in (clone / "mnistrobust" / "transforms.py").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_what_is_finished_is_kept(clone, tmp_path):
+    """A second run tries nothing again; a changed clone has another folder."""
+    first = running.trials([LABEL], clone, tmp_path / "trials", "0", lambda _: None)
+    folder = running.trials_folder(tmp_path, clone)
+    (clone / "specs" / "claims" / "test_ann.py").write_text("def test_x(): assert False\n")
+
+    assert running.trials([LABEL], clone, tmp_path / "trials", "0", lambda _: None) == first
+    assert running.trials_folder(tmp_path, clone) != folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("suite", "said"),
+    [
+        ("def test_x(): assert False\n", "test_ann.py::test_x"),
+        ("import nowhere\n", "test_ann"),
+        ("import os; os.kill(os.getpid(), 9)\n", "does not start"),
+    ],
+)
+def test_a_suite_that_fails_without_a_fault_ends_the_run(suite, said, clone, tmp_path):
+    """Nothing would follow from it."""
+    (clone / "specs" / "claims" / "test_ann.py").write_text(suite)
+
+    with pytest.raises(MnistRobustError, match=rf"fails without a fault \(.*{said}"):
+        running.trials([LABEL], clone, tmp_path / "trials", "0", lambda _: None)
+
+
+def test_faults_and_a_known_matrix_are_shown(command, tmp_path):
+    """The list and an earlier run's matrix are printed; a survivor means exit code 1."""
+    path, picture = tmp_path / "matrix.json", tmp_path / "matrix.svg"
+    path.write_text(found(trial(failed=[SPEC]), trial("always-zero")).to_json(), "utf-8")
+
+    assert len(json.loads(command("mutants", "--list", "--json").out)) == len(FAULTS)
+    assert "never-shuffled" in command("mutants", "--list").out
+    shown = command("mutants", "--from", path)
+    assert (shown.code, "1 of 2 faults are seen" in shown.out) == (1, True)
+    assert json.loads(command("mutants", "--from", path, "--json").out)["trials"][0]["failed"] == [
+        SPEC
+    ]
+    path.write_text(found(trial(failed=[SPEC])).to_json(), "utf-8")
+    assert command("mutants", "--from", path, "--picture", picture).code == 0
+    assert picture.read_text("utf-8").startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("one-epochs",), "one-epoch"),
+        (("--from", "nowhere.json"), "--from nowhere.json: No such file"),
+        (("--from", "x", "--output", "no/folder/x.json"), "no file in an existing folder"),
+        (("--from", "x", "--picture", "no/folder/x.png"), "no file in an existing folder"),
+    ],
+)
+def test_wrong_words_are_one_line(arguments, said, command):
+    """Each names what is wrong, before anything runs."""
+    ended = command("mutants", *arguments)
+
+    assert ended.code == 2
+    assert said in ended.error
