@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from mnistrobust.bench.command import bench
-from mnistrobust.commands.judging import claims, questions, replicate, report, verify
+from mnistrobust.commands.judging import claims, evidence, questions, replicate, report, verify
 from mnistrobust.commands.mutating import mutants
 from mnistrobust.commands.networks import measure, show, train
 from mnistrobust.commands.storing import data_command, store_app
@@ -22,7 +22,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (verify, report, claims, questions, replicate, mutants, measure, train, show, bench):
+for command in (
+    verify,
+    report,
+    claims,
+    questions,
+    evidence,
+    replicate,
+    mutants,
+    measure,
+    train,
+    show,
+    bench,
+):
     app.command()(command)
 app.command(name="data")(data_command)
 app.add_typer(store_app, name="store", invoke_without_command=True)

@@ -219,6 +219,26 @@ def markdown(results: Results, evidence: Evidence | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def verdicts_markdown(claims: Iterable[Claim], evidence: Evidence | None) -> str:
+    """Return the judged claims as a Markdown table: statement, verdict, and what is true."""
+    lines = [
+        "| the document claims | verdict | worlds | what is true instead |",
+        "|---|---|---|---|",
+    ]
+    for claim in claims:
+        if claim.judged:
+            verdict = verdict_of(claim, evidence)
+            held = f"{verdict.held}/{verdict.worlds}" if verdict else "–"
+            word = f"**{word_of(claim, evidence)}**"
+            if verdict and verdict.depends_on_wording:
+                word += ", depends on the wording"
+            instead = _cell(claim.instead or "")
+            lines.append(
+                f"| `{claim.id}`: {_cell(claim.statement)} | {word} | {held} | {instead} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
 def _cell(text: str) -> str:
     """Make text inert in a Markdown table."""
     for character in "\\`*_<>[]|":

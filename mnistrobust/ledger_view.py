@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mnistrobust.checking import checks_of
+from mnistrobust.checking import Checks, checks_of
 from mnistrobust.claims import KINDS, Claim, load_questions
 from mnistrobust.errors import UsageError
 from mnistrobust.evidence import Evidence
 from mnistrobust.ledger import FAILS, HOLDS, Results, Row, row, rows, summary
 from mnistrobust.questions import candidates
 from mnistrobust.rendering import print_mapping
+from mnistrobust.sensitivity import sensitivity
 from mnistrobust.statistics import REFUTED, REPRODUCED
 from mnistrobust.verdicts import rule
 
@@ -136,6 +137,24 @@ def print_questions(evidence: Evidence | None = None) -> None:
             held = f"{each.held}/{each.worlds}"
             table.add_row(Text(f"  {each.recipe}"), held, fits, Text(told or "plot"))
         console.print(table if table.row_count else Text("No evidence yet.\n", style="dim"))
+
+
+def print_sensitivity(checks: Checks) -> None:
+    """Print what the evidence allows: its origin, its false alarms, and each check."""
+    found = sensitivity(checks)
+    names = ("dataset", "worlds", "command", "rule", "false_alarms", "alarms_left_out")
+    print_mapping({name.replace("_", " "): found[name] for name in names})
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("claim", overflow="fold")
+    for name in ("figure", "typical", "fall seen", "rise seen"):
+        table.add_column(name, justify="left" if name == "figure" else "right")
+    for claim, named in found["checks"].items():
+        for i, (name, each) in enumerate(named.items()):
+            cells = [f"{each[key]:.3g}" for key in ("typical", "smallest_fall", "smallest_rise")]
+            if not each["checkable"]:
+                cells[1:] = ["not", "checkable"]
+            table.add_row("" if i else claim, name, *cells)
+    Console(highlight=False).print(table)
 
 
 def save_strip(claim: Claim, evidence: Evidence, target: Path) -> None:

@@ -23,6 +23,7 @@ StoreDir = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
 Seed = Annotated[int, typer.Option(min=0, help="The world: every seed trains other networks.")]
 On = Annotated[str, typer.Option("--on", metavar="VIEW", help="View: clean, offset-noise, …")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes (default: what fits).")]

@@ -168,8 +168,8 @@ class Interval:
         The range is 1 for shares and for margins; for losses, a factor of 10 takes its place.
         """
         if self.scale.kind == "loss":
-            return self.high <= self.low * LOSS_FACTOR
-        return self.high - self.low <= UNCHECKABLE
+            return bool(self.high <= self.low * LOSS_FACTOR)
+        return bool(self.high - self.low <= UNCHECKABLE)
 
     @property
     def smallest_change(self) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The commands that judge claims: verify, report, claims, replicate."""
+"""The commands that judge claims: verify, report, claims, questions, evidence, replicate."""
 
 import json
 from pathlib import Path
@@ -13,6 +13,7 @@ from mnistrobust.options import (
     Data,
     EvidenceFile,
     Json,
+    Markdown,
     Offline,
     ReportDir,
     StoreDir,
@@ -93,6 +94,7 @@ def claims(
     picture: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the claim's worlds into a picture.")
     ] = None,
+    markdown: Markdown = False,
     as_json: Json = False,
 ) -> None:
     """List the document's claims with their verdicts, or show one in full.
@@ -103,7 +105,7 @@ def claims(
     from mnistrobust import ledger_view
     from mnistrobust.claims import claim_named, load_claims
     from mnistrobust.evidence import load
-    from mnistrobust.ledger import claim_json
+    from mnistrobust.ledger import claim_json, verdicts_markdown
 
     chosen = [claim_named(claim_id)] if claim_id else list(load_claims().values())
     known = load(_dataset(data), evidence)
@@ -113,6 +115,8 @@ def claims(
         ledger_view.save_strip(chosen[0], known, picture)
     if as_json:
         print_json([claim_json(claim, known) for claim in chosen])
+    elif markdown:
+        typer.echo(verdicts_markdown(chosen, known), nl=False)
     elif claim_id:
         ledger_view.print_claim(chosen[0], known)
     else:
@@ -131,6 +135,33 @@ def questions(data: Data = None, evidence: EvidenceFile = None, as_json: Json = 
         print_json([question_json(each, known) for each in load_questions().values()])
     else:
         ledger_view.print_questions(known)
+
+
+def evidence(
+    data: Data = None,
+    chosen: EvidenceFile = None,
+    markdown: Markdown = False,
+    as_json: Json = False,
+) -> None:
+    """Say what the evidence of a data set allows: false alarms, and the changes that are seen."""
+    from mnistrobust import sensitivity
+    from mnistrobust.checking import checks_of
+    from mnistrobust.evidence import load
+    from mnistrobust.ledger_view import print_sensitivity
+
+    name = _dataset(data)
+    checks = checks_of(load(name, chosen))
+    if checks is None:
+        raise UsageError(
+            f"No evidence of {name} with worlds enough for a verdict: make it with "
+            f"'mnistrobust replicate'."
+        )
+    if as_json:
+        print_json(sensitivity.sensitivity(checks))
+    elif markdown:
+        typer.echo(sensitivity.markdown(checks), nl=False)
+    else:
+        print_sensitivity(checks)
 
 
 def replicate(

@@ -1,0 +1,70 @@
+"""What the evidence allows is said with its figures, for people and for programs."""
+
+import json
+
+import pytest
+from synthetic import UNSURE, WINS, evidence, measured, spread, written
+
+from mnistrobust.checking import checks_of
+from mnistrobust.sensitivity import markdown, sensitivity
+
+FOUND = evidence(
+    {
+        WINS: measured(spread(0.2, 0.01), noisy=spread(0.8, 0.01)),
+        UNSURE: measured(spread(0.0, 0.02), sure=[0.1, 0.9] * 12),
+    }
+)
+CHECKS = checks_of(FOUND)
+
+
+def test_each_check_has_its_smallest_change():
+    """A figure at its typical value, moved by a little more than that, is outside."""
+    found = sensitivity(CHECKS)["checks"][WINS]["noisy"]
+    interval = CHECKS.intervals[WINS]["noisy"]
+
+    assert found["checkable"]
+    assert found["typical"] - 0.999 * found["smallest_fall"] in interval
+    assert found["typical"] - 1.001 * found["smallest_fall"] not in interval
+    assert found["typical"] + 1.001 * found["smallest_rise"] not in interval
+
+
+def test_worlds_left_out_are_counted():
+    """A world far from all others raises an alarm; it is one of 24."""
+    assert sensitivity(CHECKS)["alarms_left_out"] == 0
+    outlier = [0.5, *spread(0.2, 0.01)[1:]]
+    other = checks_of(evidence({WINS: measured(outlier)}))
+    assert sensitivity(other)["alarms_left_out"] == 1
+
+
+def test_the_block_names_what_cannot_be_checked():
+    """It is listed once, and is not among the changes that are seen."""
+    text = markdown(CHECKS)
+
+    assert "1% / 4 each" in text
+    assert f"Not checkable on one world, 1 of 4: {UNSURE} sure (" in text
+    assert "each of the other 3 sees" in text
+    assert f"| {WINS} | noisy: 0.79" in text
+    assert f"| {UNSURE} | margin: " in text
+
+
+def test_the_command_prints_figures(command, tmp_path):
+    """A table, Markdown and JSON say the same; without evidence it says how to make it."""
+    options = ["evidence", "--data", "mnist5k", "--evidence", written(FOUND, tmp_path)]
+
+    assert json.loads(command(*options, "--json").out)["worlds"] == 24
+    assert command(*options, "--markdown").out == markdown(CHECKS)
+    assert "not   checkable" in command(*options).out
+    ended = command("evidence", "--data", "mnist5k", "--evidence", "none")
+    assert (ended.code, "mnistrobust replicate" in ended.error) == (2, True)
+
+
+@pytest.mark.parametrize(("held", "word"), [(24, "**reproduced**"), (0, "**refuted**")])
+def test_verdicts_as_markdown(held, word, command, tmp_path):
+    """Each judged claim is a row with verdict and count."""
+    found = evidence({WINS: measured([0.1] * held + [-0.1] * (24 - held))})
+    options = ["--data", "mnist5k", "--evidence", written(found, tmp_path), "--markdown"]
+    rows = command("claims", *options).out.splitlines()[2:]
+
+    assert len(rows) == 29
+    (row,) = [each for each in rows if f"`{WINS}`" in each]
+    assert f"| {word} | {held}/24 |" in row
