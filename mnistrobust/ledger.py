@@ -220,22 +220,23 @@ def markdown(results: Results, evidence: Evidence | None = None) -> str:
 
 
 def verdicts_markdown(claims: Iterable[Claim], evidence: Evidence | None) -> str:
-    """Return the judged claims as a Markdown table: statement, verdict, and what is true."""
-    lines = [
-        "| the document claims | verdict | worlds | what is true instead |",
+    """Return the judged claims as Markdown: a count of verdicts, and a row for each claim."""
+    judged = [row(claim, evidence) for claim in claims if claim.judged]
+    lines = [f"Of {len(judged)} claims, {_verdicts(judged, evidence)}.", ""]
+    if evidence:
+        lines = [f"{lines[0]} Verdicts: {rule(evidence.worlds)}.", ""]
+    lines += [
+        "| the document claims | verdict | holds in | what is true instead |",
         "|---|---|---|---|",
     ]
-    for claim in claims:
-        if claim.judged:
-            verdict = verdict_of(claim, evidence)
-            held = f"{verdict.held}/{verdict.worlds}" if verdict else "–"
-            word = f"**{word_of(claim, evidence)}**"
-            if verdict and verdict.depends_on_wording:
-                word += ", depends on the wording"
-            instead = _cell(claim.instead or "")
-            lines.append(
-                f"| `{claim.id}`: {_cell(claim.statement)} | {word} | {held} | {instead} |"
-            )
+    for each in judged:
+        verdict, claim = each.verdict, each.claim
+        held = f"{verdict.held}/{verdict.worlds}" if verdict else "–"
+        word = f"**{each.judged[0]}**"
+        if verdict and verdict.depends_on_wording:
+            word += ", depends on the wording"
+        said = f"`{claim.id}`: {_cell(claim.statement)}"
+        lines.append(f"| {said} | {word} | {held} | {_cell(claim.instead or '')} |")
     return "\n".join(lines) + "\n"
 
 

@@ -63,7 +63,7 @@ def test_verdicts_as_markdown(held, word, command, tmp_path):
     """Each judged claim is a row with verdict and count."""
     found = evidence({WINS: measured([0.1] * held + [-0.1] * (24 - held))})
     options = ["--data", "mnist5k", "--evidence", written(found, tmp_path), "--markdown"]
-    rows = command("claims", *options).out.splitlines()[2:]
+    rows = command("claims", *options).out.splitlines()[4:]
 
     assert len(rows) == 29
     (row,) = [each for each in rows if f"`{WINS}`" in each]
