@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from mnistrobust.bench.command import bench
+from mnistrobust.commands.battery import check, export_views
 from mnistrobust.commands.judging import claims, replicate, report, verify
 from mnistrobust.commands.networks import measure, show, train
 from mnistrobust.commands.storing import data_command, store_app
@@ -21,8 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (verify, report, claims, replicate, measure, train, show, bench):
+for command in (verify, report, claims, replicate, measure, train, show, check, bench):
     app.command()(command)
+app.command(name="export-views")(export_views)
 app.command(name="data")(data_command)
 app.add_typer(store_app, name="store", invoke_without_command=True)
 
