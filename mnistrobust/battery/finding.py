@@ -45,9 +45,8 @@ def find(
             from mnistrobust.battery.exporting import recorded
 
             return recorded(path, dataset, outputs=outputs)
-        from mnistrobust.battery import files
-
-        # Images (n, 784), whatever the architecture: the loader shapes them.
+        # Late: a model file loads Keras. It takes images (n, 784), whatever the architecture.
+        files = importlib.import_module("mnistrobust.battery.files")
         predict: Predict = files.load(path, arch=arch, trust=trust)
         return subject_of(predict, path.name, dataset, input_shape="784", outputs=outputs)
     module, colon, attribute = model.partition(":")

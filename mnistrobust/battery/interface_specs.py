@@ -129,7 +129,8 @@ SPECS = (
 
 
 def _digits(exam: Exam) -> np.ndarray:
-    return exam.dataset.test_images[exam.dataset.subset[:_IMAGES]]
+    digits: np.ndarray = exam.dataset.test_images[exam.dataset.subset[:_IMAGES]]
+    return digits
 
 
 def _known(probabilities: np.ndarray) -> np.ndarray:

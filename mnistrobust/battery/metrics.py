@@ -20,8 +20,8 @@ RECALL = 0.95  # at which FPR95 is read
 def nll(log_probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean negative log-likelihood in nats; 0 at best.
 
-    Convention: `sklearn.metrics.log_loss` with `normalize=True`; the logarithm of a probability
-    of 0 is cut as there, by whoever takes it (`log_of`).
+    Convention: `sklearn.metrics.log_loss` with `normalize=True`. Probabilities are cut as there
+    before their logarithm is taken (`log_of`), which bounds a loss by 36; logits are not cut.
     """
     return float(_losses(log_probabilities, labels).mean())
 
@@ -155,8 +155,8 @@ def negative_entropy(log_probabilities: np.ndarray) -> np.ndarray:
 
     Convention: Shannon's entropy, as `scipy.stats.entropy`; 0 log 0 is 0.
     """
-    terms = np.exp(log_probabilities) * log_probabilities
-    return np.asarray(np.where(np.isneginf(log_probabilities), 0.0, terms).sum(axis=1))
+    finite = np.where(np.isneginf(log_probabilities), 0.0, log_probabilities)
+    return np.asarray((np.exp(log_probabilities) * finite).sum(axis=1))
 
 
 def auroc(digits: np.ndarray, others: np.ndarray) -> float:

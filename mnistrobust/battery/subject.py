@@ -12,9 +12,9 @@ import numpy as np
 
 from mnistrobust.battery.metrics import log_of
 from mnistrobust.data import Dataset
-from mnistrobust.errors import MnistRobustError, UsageError
+from mnistrobust.errors import UsageError
 from mnistrobust.metrics import log_softmax
-from mnistrobust.transforms import NOISE_LABEL, PIXELS
+from mnistrobust.transforms import NOISE_LABEL
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -136,17 +136,17 @@ def subject_of(
         each[dataset.subset[:_PROBES]] for each in (dataset.test_images, dataset.test_labels)
     )
     tried: dict[str, np.ndarray] = {}
-    refused: dict[str, MnistRobustError] = {}
+    refused: dict[str, ModelError] = {}
     for shape in [input_shape] if input_shape else _shapes_of(model):
         try:
             tried[shape] = _asked(call, name, images, shape)
         except ModelError as error:
             refused[shape] = error
     if not tried:
-        shape, error = next(iter(refused.items()))
-        others = [each for each, other in refused.items() if str(other) != str(error)]
+        shape, first = next(iter(refused.items()))
+        others = [each for each, other in refused.items() if str(other) != str(first)]
         remedy = f"; name another shape with --input-shape: {', '.join(others)}" if others else ""
-        raise ModelError(f"{error} (for images of shape {shape}){remedy}.") from error
+        raise ModelError(f"{first} (for images of shape {shape}){remedy}.") from first
 
     def fitness(shape: str) -> tuple[bool, float]:
         found = tried[shape]
@@ -219,7 +219,7 @@ def _asked(call: Predict, name: str, images: np.ndarray, shape: str) -> np.ndarr
 
 
 def _shapes_of(model: Any) -> list[str]:
-    """The shapes to try: the one that a Keras model states, or all."""
+    """Return the shapes to try: the one that a Keras model states, or all."""
     stated = getattr(model, "input_shape", None)
     if isinstance(stated, tuple):
         known = [name for name, shape in SHAPES.items() if shape == stated[1:]]

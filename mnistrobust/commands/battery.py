@@ -38,9 +38,7 @@ def check(
     ] = None,
     expect_failure: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="SPEC=REASON", help="This spec must fail (strict); may be repeated."
-        ),
+        typer.Option(metavar="SPEC=REASON", help="This spec must fail (strict); may be repeated."),
     ] = None,
     input_shape: Annotated[
         str | None,
@@ -48,9 +46,7 @@ def check(
     ] = None,
     logits: Annotated[
         bool | None,
-        typer.Option(
-            "--logits/--probabilities", help="What MODEL gives (default: by its values)."
-        ),
+        typer.Option("--logits/--probabilities", help="What MODEL gives (default: by its values)."),
     ] = None,
     arch: Annotated[
         str | None, typer.Option(metavar="ann|rnn|cnn", help="Architecture of a file of weights.")
