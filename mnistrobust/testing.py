@@ -63,8 +63,8 @@ class Check:
         """Judge the model and return the outcome with its figures.
 
         A failure is an AssertionError with the bound and what came; a spec that says nothing
-        about this model skips the test, unless it is expected to fail. Every model is asked about
-        each set of inputs once, whatever the number of specs.
+        about this model skips the test, unless it is expected to fail. The model is asked about
+        each set of inputs once for all specs (under xdist, once in each worker).
         """
         __tracebackhide__ = True
         found = self.spec.run(self._session.exam)

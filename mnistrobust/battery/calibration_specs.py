@@ -3,6 +3,7 @@
 Intervals are 95 %, by bootstrap over the images.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from mnistrobust.metrics import share
 from mnistrobust.randomness import stream
 
 GROUP = "calibration"
+Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
 _WHY_BASELINE = (
     "a proper score: probabilities that lose to the answers alone mislead whoever reads them"
 )
@@ -28,11 +31,7 @@ _NO_BOUND = "no accepted bound: it depends on the number of bins and images"
 )
 def nll(exam: Exam) -> Finding:
     """The probabilities say more than the answers alone, by negative log-likelihood."""
-    answers, labels = exam.answers("clean"), exam.dataset.test_labels
-    logs = answers.log_probabilities
-    baseline, _ = metrics.answers_only(answers.right, logs.shape[1])
-    losses = -logs[np.arange(len(labels)), labels]
-    return _against_baseline("nll", metrics.nll(logs, labels), losses, baseline)
+    return _against_baseline(exam, "nll", metrics.losses)
 
 
 @spec(
@@ -43,14 +42,7 @@ def nll(exam: Exam) -> Finding:
 )
 def brier(exam: Exam) -> Finding:
     """The probabilities say more than the answers alone, by Brier score (summed over classes)."""
-    answers, labels = exam.answers("clean"), exam.dataset.test_labels
-    logs = answers.log_probabilities
-    _, baseline = metrics.answers_only(answers.right, logs.shape[1])
-    errors = np.array(answers.probabilities)
-    errors[np.arange(len(labels)), labels] -= 1
-    return _against_baseline(
-        "brier", metrics.brier(logs, labels), (errors**2).sum(axis=1), baseline
-    )
+    return _against_baseline(exam, "brier", metrics.squared_errors)
 
 
 @spec(group=GROUP, kind=MINIMUM, why=_NO_BOUND)
@@ -70,7 +62,11 @@ SPECS = (nll, brier, ece_equal_width, ece_equal_mass)
 _BINNINGS = {"ece_equal_width": metrics.equal_width, "ece_equal_mass": metrics.equal_mass}
 
 
-def _against_baseline(name: str, value: float, parts: np.ndarray, baseline: float) -> Finding:
+def _against_baseline(exam: Exam, name: str, score: Score) -> Finding:
+    answers = exam.answers("clean")
+    parts = score(answers.log_probabilities, exam.dataset.test_labels)
+    alone = metrics.answers_only(answers.right, answers.raw.shape[1])
+    value, baseline = float(parts.mean()), alone[name]
     low, high = metrics.interval(
         lambda picked: float(parts[picked].mean()), len(parts), stream(0, "battery", name)
     )

@@ -33,7 +33,7 @@ _UNREADABLE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.Ba
 
 
 def export(dataset: Dataset, folder: Path) -> list[Path]:
-    """Write `inputs.npz`, about 90 MB for full MNIST, and a README.txt; return their paths.
+    """Write `inputs.npz` and a README.txt that says what to do with it; return their paths.
 
     Raises UsageError where the folder cannot be written to.
     """

@@ -23,7 +23,7 @@ def nll(log_probabilities: np.ndarray, labels: np.ndarray) -> float:
     Convention: `sklearn.metrics.log_loss` with `normalize=True`. Probabilities are cut as there
     before their logarithm is taken (`log_of`), which bounds a loss by 36; logits are not cut.
     """
-    return float(_losses(log_probabilities, labels).mean())
+    return float(losses(log_probabilities, labels).mean())
 
 
 def brier(log_probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -32,11 +32,23 @@ def brier(log_probabilities: np.ndarray, labels: np.ndarray) -> float:
     Convention: Brier (1950), equation 2; `sklearn.metrics.brier_score_loss` with
     `scale_by_half=False`. Libraries that average over the classes give a tenth of it.
     """
-    return float(_squared_errors(log_probabilities, labels).mean())
+    return float(squared_errors(log_probabilities, labels).mean())
 
 
-def answers_only(right: np.ndarray, classes: int) -> tuple[float, float]:
-    """Return NLL and Brier of the best predictor that knows only the answers and their accuracy.
+def losses(log_probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the negative log-likelihood of each image (n,), in nats: `nll` is their mean."""
+    return np.asarray(-log_probabilities[np.arange(len(_filled(labels))), labels])
+
+
+def squared_errors(log_probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the squared error of each image (n,), summed over classes: `brier` is their mean."""
+    errors = np.exp(log_probabilities)
+    errors[np.arange(len(_filled(labels))), labels] -= 1
+    return np.asarray((errors**2).sum(axis=1))
+
+
+def answers_only(right: np.ndarray, classes: int) -> dict[str, float]:
+    """Return `nll` and `brier` of the best predictor that knows only the answers and their accuracy.
 
     It gives each answer the probability `accuracy`, and the other classes equal parts of the
     rest: the reference forecast of a skill score (Murphy, 1973), here for answers.
@@ -50,7 +62,7 @@ def answers_only(right: np.ndarray, classes: int) -> tuple[float, float]:
     )
     hit = wrong**2 + others * (wrong / others) ** 2
     miss = accuracy**2 + (1 - wrong / others) ** 2 + (others - 1) * (wrong / others) ** 2
-    return float(loss), float(accuracy * hit + wrong * miss)
+    return {"nll": float(loss), "brier": float(accuracy * hit + wrong * miss)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,16 +232,6 @@ def log_of(probabilities: np.ndarray) -> np.ndarray:
     values = np.divide(values, total, out=values.copy(), where=total > 0)
     tiny = np.finfo(np.float64).eps
     return np.asarray(np.log(np.clip(values, tiny, 1 - tiny)))
-
-
-def _losses(log_probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    return np.asarray(-log_probabilities[np.arange(len(_filled(labels))), labels])
-
-
-def _squared_errors(log_probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    errors = np.exp(log_probabilities)
-    errors[np.arange(len(_filled(labels))), labels] -= 1
-    return np.asarray((errors**2).sum(axis=1))
 
 
 def _binned(

@@ -11,7 +11,7 @@ import numpy as np
 from mnistrobust.battery import metrics
 from mnistrobust.battery.exam import Exam
 from mnistrobust.battery.inputs import OUTLIERS
-from mnistrobust.battery.spec import DIRECTION, Finding, Spec, judged, words_of
+from mnistrobust.battery.spec import DIRECTION, Finding, Spec, judged
 from mnistrobust.battery.subject import LOGITS, Answers
 from mnistrobust.transforms import NOISE_LABEL
 
@@ -63,7 +63,7 @@ def _spec_of(family: str) -> Spec:
         )
 
     return Spec(
-        name=f"less_sure_of_{words_of(family)}",
+        name=f"less_sure_of_{family.replace('-', '_')}",
         group=GROUP,
         kind=DIRECTION,
         statement=f"The model is less sure of {_SPOKEN[family]} than of digits.",

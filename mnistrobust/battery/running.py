@@ -8,7 +8,7 @@ from typing import Any
 from mnistrobust.battery import calibration_specs, interface_specs, outlier_specs, view_specs
 from mnistrobust.battery.exam import Exam
 from mnistrobust.battery.inputs import FAMILIES
-from mnistrobust.battery.spec import Outcome, Spec, against, chosen, expectations
+from mnistrobust.battery.spec import Outcome, Spec, against, check_expectations, chosen
 from mnistrobust.battery.subject import Subject
 from mnistrobust.data import Dataset, Source
 from mnistrobust.errors import UsageError
@@ -97,7 +97,7 @@ def check_names(only: Iterable[str], expected: Mapping[str, str]) -> None:
     for name in expected:
         if name in SPECS and name not in specs:
             raise UsageError(f"{name} is expected to fail, but not among the specs that run.")
-    expectations(expected, SPECS)
+    check_expectations(expected, SPECS)
 
 
 def _plain(value: Any) -> Any:

@@ -1,9 +1,7 @@
 """A spec: a documented property of a digit classifier, with a stated bound or comparison."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from mnistrobust.battery.exam import Exam, NotApplicableError, UnansweredError
@@ -113,11 +111,8 @@ def reported(**figures: Any) -> Finding:
     return Finding(holds=None, figures=figures)
 
 
-def expectations(given: Mapping[str, str], specs: Mapping[str, Spec]) -> Mapping[str, str]:
-    """Return expected failures, by spec, with their reasons.
-
-    Raises UsageError for an unknown spec, one that cannot fail, or an empty reason.
-    """
+def check_expectations(given: Mapping[str, str], specs: Mapping[str, Spec]) -> None:
+    """Raise UsageError for an unknown spec, one that cannot fail, or an empty reason."""
     for name, reason in given.items():
         if name not in specs:
             raise unknown("spec", name, specs)
@@ -125,7 +120,6 @@ def expectations(given: Mapping[str, str], specs: Mapping[str, Spec]) -> Mapping
             raise UsageError(f"{name} is only reported: it cannot fail; expect nothing of it.")
         if not reason.strip():
             raise UsageError(f"{name}: expected a reason for its failure, received none.")
-    return MappingProxyType(dict(given))
 
 
 def against(outcome: Outcome, expected: Mapping[str, str]) -> Outcome:
@@ -151,8 +145,3 @@ def chosen(names: Iterable[str], specs: Mapping[str, Spec]) -> list[Spec]:
         if name not in specs:
             raise unknown("spec", name, specs)
     return [each for each in specs.values() if not wanted or each.name in wanted]
-
-
-def words_of(name: str) -> str:
-    """Return the name of a set or family as part of a spec's name."""
-    return re.sub(r"\W", "_", name)

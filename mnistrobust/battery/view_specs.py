@@ -74,7 +74,9 @@ def pure_noise_uncertainty(exam: Exam) -> Finding:
     """Pure noise is hardly ever taken for a digit with confidence."""
     digits = exam.answers("uniform").probabilities[:, :NOISE_LABEL].max(axis=1)
     found = share(sure(digits))
-    return judged(found <= words.NOT_CONFIDENT, reason=f"share {found:.4f}", share_above_0_9=found)
+    return judged(
+        found <= words.NOT_CONFIDENT, reason=f"share {found:.4f}", **{"share_above_0.9": found}
+    )
 
 
 @spec(

@@ -63,6 +63,7 @@ def check(
     """Put a trained model under a battery of specs, whatever framework it comes from."""
     from mnistrobust.battery import finding, running, showing
     from mnistrobust.battery.subject import LOGITS, PROBABILITIES, SHAPES
+    from mnistrobust.verifying import check_targets
 
     if specs:
         print_json(showing.listed()) if as_json else showing.print_specs([*running.SPECS.values()])
@@ -73,7 +74,7 @@ def check(
         raise UsageError(f"--input-shape {input_shape}: expected one of {', '.join(SHAPES)}.")
     expected = _expected(expect_failure or ())
     running.check_names(only or (), expected)
-    _make_folder(report)
+    check_targets(report, None)
     dataset = _dataset(data, offline=offline)
     with contextlib.redirect_stdout(sys.stderr), showing.progress() as tell:
         tell("importing the model")
@@ -129,14 +130,6 @@ def _expected(given: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"--expect-failure {each}: expected SPEC=REASON.")
         found[name.strip()] = reason.strip()
     return found
-
-
-def _make_folder(report: Path) -> None:
-    """Make the report's folder before a long run."""
-    try:
-        report.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--report {report}: {error.strerror}; name another folder.") from error
 
 
 def _dataset(data: str | None, *, offline: bool) -> "Dataset":

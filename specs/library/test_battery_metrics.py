@@ -59,10 +59,10 @@ def test_answers_alone_are_scored_as_what_they_predict(seed):
     made = np.full((200, 10), (1 - accuracy) / 9)
     made[np.arange(200), given] = accuracy
 
-    loss, score = metrics.answers_only(right, 10)
-    assert loss == pytest.approx(metrics.nll(np.log(made), labels))
-    assert score == pytest.approx(metrics.brier(np.log(made), labels))
-    assert metrics.answers_only(np.ones(3, bool), 10) == (0, 0)
+    found = metrics.answers_only(right, 10)
+    assert found["nll"] == pytest.approx(metrics.nll(np.log(made), labels))
+    assert found["brier"] == pytest.approx(metrics.brier(np.log(made), labels))
+    assert metrics.answers_only(np.ones(3, bool), 10) == {"nll": 0, "brier": 0}
 
 
 def ece_by_loop(confidence, right, bins):
