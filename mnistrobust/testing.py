@@ -1,7 +1,7 @@
 """The battery in the reader's own pytest suite. Of the package, only this module imports pytest."""
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import pytest
@@ -10,8 +10,8 @@ from mnistrobust.battery import running
 from mnistrobust.battery.exam import Exam
 from mnistrobust.battery.finding import find
 from mnistrobust.battery.spec import FAILED, NOT_APPLICABLE, Outcome, Spec, chosen
-from mnistrobust.battery.subject import subject_of
-from mnistrobust.data import decide, from_environment, load
+from mnistrobust.battery.subject import Subject, subject_of
+from mnistrobust.data import Dataset, decide, from_environment, load
 
 __all__ = ["Check", "parametrize_with_specs"]
 
@@ -24,6 +24,8 @@ def parametrize_with_specs(
     data: str | None = None,
     input_shape: str | None = None,
     outputs: str | None = None,
+    arch: str | None = None,
+    trust: bool = False,
 ) -> Callable[[Any], Any]:
     """Return a decorator that runs a test once for each spec, with it as the argument `check`.
 
@@ -31,12 +33,19 @@ def parametrize_with_specs(
     (`package.module:predict`, or a file); a text is loaded by the first test that runs.
     `expected_failures` maps specs to the reasons why they fail; they are strict xfails. `only`
     names the specs to run, `data` the data set (default: `MNISTROBUST_DATA`, or auto);
-    `input_shape` and `outputs` are as in `battery.subject.subject_of`. Raises UsageError, when
-    the test is collected, for the name of a spec that does not exist or cannot fail.
+    the others are as in `battery.finding.find`. Raises UsageError, when the test is collected, for
+    the name of a spec that does not exist or cannot fail.
     """
     only, expected = tuple(only), dict(expected_failures or {})
     running.check_names(only, expected)
-    session = _Session(model, data, input_shape, outputs)
+    finding: Callable[[Dataset], Subject]
+    how: dict[str, Any] = {"input_shape": input_shape, "outputs": outputs}
+    if isinstance(model, str):
+        finding = partial(find, model, arch=arch, trust=trust, **how)
+    else:
+        name = getattr(model, "__name__", type(model).__name__)
+        finding = partial(subject_of, model, name, **how)
+    session = _Session(finding, data)
     return pytest.mark.parametrize(
         "check",
         [
@@ -83,23 +92,15 @@ class Check:
 
 
 class _Session:
-    """A model and what it answered so far, for all specs of one test."""
+    """A model, once it is found, and what it answered so far, for all specs of one test."""
 
-    def __init__(
-        self, model: Any, data: str | None, input_shape: str | None, outputs: str | None
-    ) -> None:
-        self._model, self._data = model, data
-        self._input_shape, self._outputs = input_shape, outputs
+    def __init__(self, finding: Callable[[Dataset], Subject], data: str | None) -> None:
+        self._finding, self._data = finding, data
 
     @cached_property
     def exam(self) -> Exam:
         dataset = load(decide(self._data or from_environment()))
-        model, shape, outputs = self._model, self._input_shape, self._outputs
-        if isinstance(model, str):
-            return Exam(find(model, dataset, input_shape=shape, outputs=outputs), dataset)
-        name = getattr(model, "__name__", type(model).__name__)
-        subject = subject_of(model, name, dataset, input_shape=shape, outputs=outputs)
-        return Exam(subject, dataset)
+        return Exam(self._finding(dataset), dataset)
 
 
 def _marks(reason: str | None) -> list[Any]:

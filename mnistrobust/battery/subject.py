@@ -189,7 +189,9 @@ def checked_outputs(found: Any, n: int, name: str) -> np.ndarray:
         raise ModelError(f"{name} gave no array: {told(error)}") from error
     numbers = np.issubdtype(values.dtype, np.number) and not np.iscomplexobj(values)
     if values.ndim != 2 or len(values) != n or not numbers or not values.shape[1]:
-        hint = "; these look like labels" if values.shape in {(n,), (n, 1)} else ""
+        hint = ""
+        if values.shape in {(n,), (n, 1)}:
+            hint = "; these look like labels: name what gives scores, as model.decision_function"
         raise ModelError(
             f"{name}: expected logits or probabilities of shape ({n}, 10) or ({n}, 11), received "
             f"{values.shape} of {values.dtype}{hint}"
