@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import ROOT
 from mnistrobust.battery import running
 
+ROOT = Path(__file__).parents[2]
 GOOD = """
 import numpy as np
 
