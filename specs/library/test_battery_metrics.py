@@ -234,13 +234,20 @@ def test_scikit_learn_agrees(seed):
 
     digits, others = two_scores(seed)
     truth, given = [1] * len(digits) + [0] * len(others), np.concatenate([digits, others])
-    assert metrics.auroc(digits, others) == pytest.approx(theirs.roc_auc_score(truth, given))
-    found = metrics.aupr(digits, others), metrics.aupr(-others, -digits)
     flipped = [1 - each for each in truth]
-    assert found[0] == pytest.approx(theirs.average_precision_score(truth, given))
-    assert found[1] == pytest.approx(theirs.average_precision_score(flipped, -given))
-    alarms, hits, _ = theirs.roc_curve(truth, given, drop_intermediate=False)
-    assert metrics.fpr95(digits, others) == alarms[np.argmax(hits >= 0.95)]
+
+    def fpr95(truth, given):
+        alarms, hits, _ = theirs.roc_curve(truth, given, drop_intermediate=False)
+        return alarms[np.argmax(hits >= 0.95)]
+
+    expected = {
+        "auroc": theirs.roc_auc_score(truth, given),
+        "aupr_in": theirs.average_precision_score(truth, given),
+        "aupr_out": theirs.average_precision_score(flipped, -given),
+        "fpr95_digits_positive": fpr95(truth, given),
+        "fpr95_others_positive": fpr95(flipped, -given),
+    }
+    assert metrics.detection(digits, others) == pytest.approx(expected)
 
     logs, labels = answers(seed)
     probabilities = np.exp(logs)
