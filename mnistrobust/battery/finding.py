@@ -38,6 +38,10 @@ def find(
             f"{model}: a pickle runs any code when it is read; write a module with a function "
             f"predict(images) that loads it, and name my_module:predict."
         )
+    if (arch or trust) and suffix not in MODEL_FILES:
+        raise ModelError(f"{model}: --arch and --trust are for model files; leave them out.")
+    if input_shape and suffix in {".npz", *MODEL_FILES}:
+        raise ModelError(f"{model}: a file says itself what it takes; leave --input-shape out.")
     if suffix in {".npz", *MODEL_FILES}:
         if not path.is_file():
             raise ModelError(f"{model}: no such file; {_EXPECTED}.")

@@ -13,10 +13,8 @@ from mnistrobust.battery import running
 
 ROOT = Path(__file__).parents[2]
 GOOD = """
-import numpy as np
-
 from mnistrobust import decide, load
-from digit_models import trained
+from digit_models import softmax, trained
 
 print("noise on standard output")
 predict = trained(load(decide("mnist5k")))
@@ -25,8 +23,7 @@ predict = trained(load(decide("mnist5k")))
 class Classifier:
     def predict_proba(self, images):
         print("more of it")
-        powers = np.exp(predict(images))
-        return powers / powers.sum(axis=1, keepdims=True)
+        return softmax(predict(images))
 
     def predict(self, images):
         return predict(images).argmax(axis=1)
@@ -159,6 +156,24 @@ def test_a_model_that_cannot_be_asked_is_one_line(model, line, command):
     assert (ended.code, ended.out) == (2, "")
     assert line in ended.error
     assert sum(each.startswith("mnistrobust: ") for each in ended.err.splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("my_models:predict", "--trust"), "--arch and --trust are for model files"),
+        (("predictions.npz", "--arch", "ann"), "--arch and --trust are for model files"),
+        (("model.keras", "--input-shape", "784"), "a file says itself what it takes"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_an_option_that_says_nothing_about_this_model_is_an_error(arguments, line, command):
+    """No option is passed over in silence."""
+    ended = command("check", *arguments, *DATA)
+
+    assert ended.code == 2
+    assert line in ended.error
 
 
 @pytest.mark.slow
