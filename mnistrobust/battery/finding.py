@@ -28,8 +28,8 @@ def find(
 
     `package.module:predict` is imported, with the working directory on the path, and may run any
     code: it is the user's own. A model file is read by `battery.files`, which trusts nothing
-    unless `trust` is set; `arch` names the architecture of a file of weights. An `.npz` holds the
-    answers to the sets that `export-views` wrote. Raises ModelError, in one line.
+    unless `trust` is set; `arch` names the architecture of a file of weights. An `.npz` without
+    `arch` holds the answers to the sets that `export-views` wrote. Raises ModelError, in one line.
     """
     path = Path(model)
     suffix = path.suffix.lower()
@@ -38,21 +38,23 @@ def find(
             f"{model}: a pickle runs any code when it is read; write a module with a function "
             f"predict(images) that loads it, and name my_module:predict."
         )
-    if (arch or trust) and suffix not in MODEL_FILES:
+    is_model = suffix in MODEL_FILES or (suffix == ".npz" and arch is not None)
+    if (arch or trust) and not is_model:
         raise ModelError(f"{model}: --arch and --trust are for model files; leave them out.")
-    if input_shape and suffix in {".npz", *MODEL_FILES}:
-        raise ModelError(f"{model}: a file says itself what it takes; leave --input-shape out.")
-    if suffix in {".npz", *MODEL_FILES}:
+    if is_model or suffix == ".npz":
+        if input_shape:
+            raise ModelError(f"{model}: a file says itself what it takes; leave --input-shape out.")
         if not path.is_file():
             raise ModelError(f"{model}: no such file; {_EXPECTED}.")
-        if suffix == ".npz":
-            from mnistrobust.battery.exporting import recorded
-
-            return recorded(path, dataset, outputs=outputs)
+    if is_model:
         # Late: a model file loads Keras. It takes images (n, 784), whatever the architecture.
         files = importlib.import_module("mnistrobust.battery.files")
         predict: Predict = files.load(path, arch=arch, trust=trust)
         return subject_of(predict, path.name, dataset, input_shape="784", outputs=outputs)
+    if suffix == ".npz":
+        from mnistrobust.battery.exporting import recorded
+
+        return recorded(path, dataset, outputs=outputs)
     module, colon, attribute = model.partition(":")
     if not colon or not attribute:
         raise ModelError(f"{model}: {_EXPECTED}.")

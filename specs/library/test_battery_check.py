@@ -163,7 +163,7 @@ def test_a_model_that_cannot_be_asked_is_one_line(model, line, command):
     ("arguments", "line"),
     [
         (("my_models:predict", "--trust"), "--arch and --trust are for model files"),
-        (("predictions.npz", "--arch", "ann"), "--arch and --trust are for model files"),
+        (("predictions.npz", "--trust"), "--arch and --trust are for model files"),
         (("model.keras", "--input-shape", "784"), "a file says itself what it takes"),
     ],
 )
