@@ -4,11 +4,12 @@ A file is opened once and read whole. What comes out of it are numbers and names
 with a list: nothing in it is run, imported or followed.
 """
 
+import contextlib
 import io
 import json
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ Predict = Callable[[np.ndarray], np.ndarray]
 _KERAS = ("config.json", "metadata.json", "model.weights.h5")
 _HDF5 = (".h5", ".hdf5")
 _FLAT = re.compile(r"(weight|arr_)(\d{1,3})")
+_TENSOR = {"dtype", "shape", "data_offsets"}
 _MAX_HEADER = 64 * 1024
 _MAX_RANK = 4
+_MIN_NPY = 64  # bytes before an array's own
 
 
 def load(path: Path, *, arch: str | None = None, trust: bool = False) -> Predict:
@@ -38,20 +41,21 @@ def load(path: Path, *, arch: str | None = None, trust: bool = False) -> Predict
     """
     if arch is not None:
         architecture_named(arch)
+    suffix = path.suffix.lower()
+    whole_model = arch is None and suffix in {".keras", *_HDF5}
     try:
         data = read_whole(path)
         try:
-            return _read(data, path.suffix.lower(), arch)
+            return _read(data, suffix, arch)
         except RefusedError as error:
-            suffix = path.suffix.lower()
-            if not (trust and error.trustable and arch is None and suffix in {".keras", *_HDF5}):
+            if not (trust and error.trustable and whole_model):
                 raise
         from mnistrobust.battery import trusted
 
         return trusted.load(data, suffix)
     except RefusedError as error:
         remedy = ""
-        if error.trustable and not trust and arch is None:
+        if error.trustable and whole_model and not trust:
             remedy = "; --trust loads it anyway, in a process with limits"
         raise RefusedError(f"{path}: refused: {error}{remedy}.", trustable=False) from error
 
@@ -79,21 +83,40 @@ def _read(data: bytes, suffix: str, arch: str | None) -> Predict:
 
 
 def _of_keras(data: bytes) -> tuple[Plan, list[list[np.ndarray]]]:
-    if not archive.is_zip(data):
-        raise RefusedError("no .keras file: expected a zip archive")
-    parts = archive.members(data, _KERAS.__contains__)
-    missing = [name for name in _KERAS if name not in parts]
-    if missing:
-        raise RefusedError(f"the zip has no member {missing[0]}")
-    facts = plain_json.parse(parts["metadata.json"], "metadata.json")
-    if type(facts) is not dict or not all(type(each) is str for each in facts.values()):
-        raise RefusedError("metadata.json has other values than texts")
-    plan = keras_config.plan_of(plain_json.parse(parts["config.json"], "config.json"))
-    return plan, keras_config.fill(plan, _of_hdf5(parts["model.weights.h5"]))
+    with _beyond_trust():
+        if not archive.is_zip(data):
+            raise RefusedError("no .keras file: expected a zip archive")
+        parts = archive.members(data, _KERAS.__contains__)
+        missing = [name for name in _KERAS if name not in parts]
+        if missing:
+            raise RefusedError(f"the zip has no member {missing[0]}")
+        facts = plain_json.parse(parts["metadata.json"], "metadata.json")
+        if type(facts) is not dict or not all(type(each) is str for each in facts.values()):
+            raise RefusedError("metadata.json has other values than texts")
+        config = plain_json.parse(parts["config.json"], "config.json")
+        _check_hdf5(parts["model.weights.h5"])
+    plan = keras_config.plan_of(config)
+    return plan, keras_config.fill(plan, hdf5.arrays_of(parts["model.weights.h5"]))
+
+
+@contextlib.contextmanager
+def _beyond_trust() -> Iterator[None]:
+    """Refuse for good: Keras writes no such file, so that only an attack or damage explains it."""
+    try:
+        yield
+    except RefusedError as error:
+        raise RefusedError(str(error), trustable=False) from error
+
+
+def _check_hdf5(data: bytes) -> None:
+    if not hdf5.is_hdf5(data):
+        raise RefusedError("no HDF5 file of weights", trustable=False)
 
 
 def _of_weights(data: bytes, suffix: str, arch: str | None) -> tuple[Plan, list[list[np.ndarray]]]:
     if arch is None:
+        if suffix in _HDF5:
+            _check_hdf5(data)
         named = ", ".join(ARCHITECTURES)
         raise RefusedError(f"a file of weights: name its architecture with --arch: {named}")
     arrays = _READERS[suffix](data)
@@ -101,7 +124,9 @@ def _of_weights(data: bytes, suffix: str, arch: str | None) -> tuple[Plan, list[
     last = arrays[max(flat)[1]] if flat else _last_dense(arrays)
     classes = last.shape[-1] if last.ndim else 0
     if classes not in keras_config.CLASSES:
-        raise RefusedError(f"the last weights have the shape {last.shape}: expected 10 or 11 classes")
+        raise RefusedError(
+            f"the last weights have the shape {last.shape}: expected 10 or 11 classes"
+        )
     model = architecture_named(arch).builder(classes)
     plan = keras_config.plan_of(json.loads(model.to_json()))
     if len(flat) == len(arrays):
@@ -110,8 +135,7 @@ def _of_weights(data: bytes, suffix: str, arch: str | None) -> tuple[Plan, list[
 
 
 def _of_hdf5(data: bytes) -> dict[str, np.ndarray]:
-    if not hdf5.is_hdf5(data):
-        raise RefusedError("no HDF5 file of weights")
+    _check_hdf5(data)
     return hdf5.arrays_of(data)
 
 
@@ -127,6 +151,8 @@ def _of_safetensors(data: bytes) -> dict[str, np.ndarray]:
         raise RefusedError("the header is no mapping")
     body = data[8 + length :]
     head.pop("__metadata__", None)
+    if not all(type(each) is dict and each.keys() == _TENSOR for each in head.values()):
+        raise RefusedError(f"the header has other entries than {', '.join(sorted(_TENSOR))}")
     found, position = {}, 0
     for name, facts in sorted(head.items(), key=lambda item: item[1]["data_offsets"]):
         kind, shape, (start, end) = facts["dtype"], facts["shape"], facts["data_offsets"]
@@ -147,6 +173,8 @@ def _of_npz(data: bytes) -> dict[str, np.ndarray]:
 
 
 def _of_npy(data: bytes, name: str) -> np.ndarray:
+    if not data.startswith(np.lib.format.MAGIC_PREFIX) or len(data) < _MIN_NPY:
+        raise RefusedError(f"{quoted(name)} is no array")
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
     if version != (1, 0):

@@ -163,9 +163,7 @@ def _planned(entries: list[dict[str, Any]], shape: Shape) -> Plan:
             )
     if shape not in {(classes,) for classes in CLASSES} or not parameters:
         raise RefusedError(f"output of shape {shape}: expected 10 or 11 classes")
-    return Plan(
-        input_shape=input_shape, layers=tuple(found), idle=frozenset(idle), largest=largest
-    )
+    return Plan(input_shape=input_shape, layers=tuple(found), idle=frozenset(idle), largest=largest)
 
 
 def _arguments(entry: dict[str, Any]) -> dict[str, Any]:
@@ -197,7 +195,7 @@ def _checked(
             raise RefusedError(f"{what} whose {name} is {quoted(each)}")
     missing = [name for name in (required or _REQUIRED & rules.keys()) if name not in value]
     if missing:
-        raise RefusedError(f"{what} without {sorted(missing)[0]}")
+        raise RefusedError(f"{what} without {min(missing)}")
     found: dict[str, Any] = value
     return found
 

@@ -132,7 +132,7 @@ _SHARE = number(0, 1)
 
 
 def _training(*parts: str) -> dict[str, Rule]:
-    """What only training uses: initialisers, regularisers and constraints of some weights."""
+    """Return the rules of what only training uses: initialisers, regularisers and constraints."""
     found: dict[str, Rule] = {"activity_regularizer": _REGULARIZER}
     for part in parts:
         found[f"{part}_initializer"] = _INITIALIZER
@@ -152,7 +152,7 @@ def _dense(given: Arguments, shape: Shape) -> Effect:
 
 
 def _windows(given: Arguments, shape: Shape, size: list[int]) -> Shape:
-    """The positions of a window, over rows and columns."""
+    """Return how many positions a window has, over rows and columns."""
     pairs = zip(shape, size, given["strides"], strict=False)
     if given["padding"] == "same":
         return tuple(-(-length // stride) for length, _, stride in pairs)
@@ -233,7 +233,7 @@ def _recurrent_kind(effect: Any, **others: Rule) -> Kind:
 
 
 def _idle_kind(**idle: Rule) -> Kind:
-    """A layer that leaves images as they are, outside of training."""
+    """Return a layer that leaves images as they are, outside of training."""
     return Kind(passed={}, idle={"seed": _SEED, **idle}, effect=_same, draws=True)
 
 
@@ -271,9 +271,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             effect=_conv2d,
             rank=3,
         ),
-        "LSTM": _recurrent_kind(
-            _recurrent(4, lambda _, n: (n,)), recurrent_activation=_ACTIVATION
-        ),
+        "LSTM": _recurrent_kind(_recurrent(4, lambda _, n: (n,)), recurrent_activation=_ACTIVATION),
         "GRU": _recurrent_kind(
             _recurrent(3, lambda given, n: (2, n) if given["reset_after"] else (n,)),
             recurrent_activation=_ACTIVATION,

@@ -35,7 +35,7 @@ def parse(data: bytes, what: str) -> Any:
 
 
 def _depth(text: str) -> int:
-    """The deepest nesting, found without recursion."""
+    """Return the deepest nesting, found without recursion."""
     deepest = depth = 0
     inside = escaped = False
     for each in text:
