@@ -27,17 +27,18 @@ def read_whole(path: Path) -> bytes:
         raise RefusedError(f"cannot be opened ({reason})", trustable=False) from error
     with os.fdopen(handle, "rb") as file:
         size = _check(os.fstat(handle))
-        data = file.read(MAX_FILE + 1)
+        try:
+            data = file.read(MAX_FILE + 1)
+        except OSError as error:
+            raise RefusedError(f"cannot be read ({error.strerror})", trustable=False) from error
     if len(data) != size:
         raise RefusedError("its size changes while it is read", trustable=False)
-    if not data:
-        raise RefusedError("it is empty", trustable=False)
     return data
 
 
 def is_pickle(data: bytes) -> bool:
-    """Return whether bytes begin as a binary pickle does."""
-    return len(data) > 1 and data[0] == _PICKLE and data[1] <= 5
+    """Return whether bytes begin as a binary pickle does, and not as a number of eight bytes."""
+    return len(data) > 1 and data[0] == _PICKLE and data[1] <= 5 and data[2:8] != bytes(6)
 
 
 def _check(status: os.stat_result) -> int:
@@ -48,4 +49,6 @@ def _check(status: os.stat_result) -> int:
             f"it has {status.st_size / 2**20:,.0f} MiB, and at most {MAX_FILE >> 20} are read",
             trustable=False,
         )
+    if not status.st_size:  # as are the files by which a system shows its state
+        raise RefusedError("it is empty", trustable=False)
     return status.st_size

@@ -12,7 +12,7 @@ from typing import Any
 
 _MEMORY = 12 * 2**30  # address space; TensorFlow takes 3 GiB of it before any model
 _SECONDS = 3600  # of processor time
-_WRITTEN = 2**20  # bytes that a file may grow to
+_WRITTEN = 256 * 2**20  # bytes that a file may grow to: Keras may unpack the weights
 _LONGEST = 300
 
 
@@ -28,8 +28,10 @@ def main() -> None:
     del sys.path[0]
     limits.limit(memory=_MEMORY, seconds=_SECONDS)
     try:
-        predict = _load(sys.argv[1])
+        import keras
+
         limits.forbid_files(_WRITTEN)
+        predict = _load(sys.argv[1], keras)
         _say(answers, b"ready")
         while head := images.read(4):
             (n,) = struct.unpack(">I", head)
@@ -39,8 +41,7 @@ def main() -> None:
         _say(answers, b"error", f"{type(error).__name__}: {lines[0]}"[:_LONGEST].encode())
 
 
-def _load(file: str) -> Any:
-    import keras
+def _load(file: str, keras: Any) -> Any:
     import numpy as np
 
     model = keras.models.load_model(file, compile=False, safe_mode=False)

@@ -19,6 +19,7 @@ LAYERS = (
     ("metrics", "transforms", "mnist_files", "models", "engine", "statistics", "seeds"),
     ("data", "claims", "inputs"),
     ("store", "recipes", "views", "evidence"),
+    ("replacing",),
     ("verdicts", "keys"),
     ("ledger",),
     ("readings", "training", "verifying", "checking", "live"),
