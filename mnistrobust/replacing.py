@@ -10,6 +10,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -53,7 +54,7 @@ def replaced_by(texts: Iterable[str]) -> Mapping[str, Replaced]:
         if family in found:
             raise UsageError(f"--model {given}: {family} is replaced twice; name it once.")
         found[family] = Replaced(
-            builder=lambda classes, place=place: built(place, classes),
+            builder=partial(built, place),
             engine=named.engine,
             cost=named.cost,
             place=place,

@@ -6,6 +6,7 @@ stored in one piece, each reached by one way. Run as a script, which imports not
 package but `limits`, beside it.
 """
 
+import importlib
 import json
 import math
 import os
@@ -32,8 +33,7 @@ def main() -> None:
     """Answer with a JSON header, its length before it, and the arrays' bytes behind it."""
     out = os.dup(1)
     sys.path.insert(0, str(Path(__file__).parent))
-    import limits
-
+    limits = importlib.import_module("limits")  # beside this file, not in the package
     del sys.path[0]
     limits.limit(memory=_MEMORY, seconds=_SECONDS)
     data = sys.stdin.buffer.read()
