@@ -163,9 +163,8 @@ def test_good_models_answer_as_in_keras(keras, tmp_path):
     models |= {name: each.builder(10) for name, each in ARCHITECTURES.items()}
     images = np.random.default_rng(0).random((20, 784), dtype=np.float32)
     trained = models["ann of 11"]
-    trained.compile(
-        "adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]
-    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    trained.compile("adam", loss, metrics=["accuracy"])
     trained.fit(images, np.zeros(20), verbose=0)
     for name, model in models.items():
         moved(model).save(tmp_path / f"{name}.keras")
