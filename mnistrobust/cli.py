@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from mnistrobust.bench.command import bench
+from mnistrobust.commands.battery import check, export_views
 from mnistrobust.commands.judging import claims, evidence, questions, replicate, report, verify
 from mnistrobust.commands.mutating import mutants
 from mnistrobust.commands.networks import measure, show, train
@@ -33,9 +34,11 @@ for command in (
     measure,
     train,
     show,
+    check,
     bench,
 ):
     app.command()(command)
+app.command(name="export-views")(export_views)
 app.command(name="data")(data_command)
 app.add_typer(store_app, name="store", invoke_without_command=True)
 

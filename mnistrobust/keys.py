@@ -5,8 +5,9 @@ from importlib.metadata import version
 
 from mnistrobust import code
 from mnistrobust.backend import THREADS
-from mnistrobust.models import architecture_named
+from mnistrobust.models import ARCHITECTURES, Architecture, architecture_named
 from mnistrobust.recipes import RECIPES, Recipe
+from mnistrobust.replacing import Replaced
 from mnistrobust.store import Key
 from mnistrobust.views import VIEWS, view_named
 
@@ -51,13 +52,23 @@ def training_code(recipe: Recipe) -> list[str]:
     architecture = architecture_named(recipe.architecture)
     return [
         code.digest("mnistrobust.training:train", skip=_UNRELATED),
-        code.digest(f"mnistrobust.engine.{architecture.engine}"),
-        code.digest(f"mnistrobust.models:{architecture.builder.__name__}", skip=_UNRELATED[2:]),
+        *_building_code(architecture),
         *(
             code.digest(f"mnistrobust.transforms:{name}", skip=_UNRELATED[2:])
             for name in (recipe.transform, "with_noise_class" if recipe.noise_class else None)
             if name
         ),
+    ]
+
+
+def _building_code(architecture: Architecture) -> list[str]:
+    if isinstance(architecture, Replaced):  # any engine may train what the reader has built
+        engines = (f"mnistrobust.engine.{each.engine}" for each in ARCHITECTURES.values())
+        ours = code.digest("mnistrobust.replacing:built", skip=_UNRELATED[2:])
+        return [code.digest(*engines), ours, architecture.place, architecture.source]
+    return [
+        code.digest(f"mnistrobust.engine.{architecture.engine}"),
+        code.digest(f"mnistrobust.models:{architecture.builder.__name__}", skip=_UNRELATED[2:]),
     ]
 
 

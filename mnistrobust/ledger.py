@@ -25,7 +25,8 @@ class Outcome:
 
     `halved` and `doubled` are the margins at half and at twice the words' bounds, `draws` the
     values that single looks like the document's give, by the name of a figure. `alternatives`
-    holds what the spec finds with another recipe in a place that the document leaves open.
+    holds what the spec finds with another recipe in a place that the document leaves open, and
+    `models` which of the architectures that the spec reads are the reader's own, by family.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Outcome:
     draws: dict[str, list[float]] = field(default_factory=dict)
     controls: dict[str, float] = field(default_factory=dict)
     alternatives: dict[str, "Outcome"] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
     error: str | None = None
 
     @property

@@ -1,10 +1,11 @@
 """`mnistrobust verify`: the specs, run by pytest, and what they report."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mnistrobust import questions
@@ -32,10 +33,12 @@ def find_clone(start: Path | None = None) -> Path:
     )
 
 
-def verify(options: Mapping[str, str | None], *, offline: bool) -> tuple[Results | None, int]:
+def verify(
+    options: Mapping[str, str | None], *, offline: bool, models: Iterable[str] = ()
+) -> tuple[Results | None, int]:
     """Run the claims' specs and return what they report and the exit code.
 
-    pytest writes to standard error. Results are None where it could not run the specs.
+    `models` are architectures in place of named ones, as `family=module:function`. pytest writes to standard error. Results are None where it could not run the specs.
     """
     clone = find_clone()
     with tempfile.TemporaryDirectory(prefix="mnistrobust-") as folder:
@@ -46,15 +49,23 @@ def verify(options: Mapping[str, str | None], *, offline: bool) -> tuple[Results
             if value is not None:
                 command += [name, value]
         command += ["--offline"] if offline else []
-        code = _run(command, clone)
+        for model in models:
+            command += ["--model", model]
+        code = _run(command, clone, _finding(Path.cwd()) if models else None)
         results = Results.from_json(target.read_text("utf-8")) if target.exists() else None
     if results is not None and not results.outcomes:
         results = None
     return results, {0: 0, 1: 1, 3: 3}.get(code, 2)
 
 
-def _run(command: Sequence[str], folder: Path) -> int:
-    with subprocess.Popen(command, cwd=folder, stdout=sys.stderr) as process:  # noqa: S603
+def _finding(folder: Path) -> dict[str, str]:
+    """Return an environment in which Python finds the modules of a folder too."""
+    known = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *([known] if known else [])])}
+
+
+def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None) -> int:
+    with subprocess.Popen(command, cwd=folder, stdout=sys.stderr, env=environment) as process:  # noqa: S603
         try:
             return process.wait()
         except KeyboardInterrupt:

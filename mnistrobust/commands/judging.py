@@ -34,6 +34,13 @@ def verify(
         typer.Option(metavar="N|A-B", help="Judge on N fresh worlds, or on the worlds A to B."),
     ] = None,
     evidence: EvidenceFile = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FAMILY=MODULE:FUNCTION",
+            help="A Keras architecture of your own in place of ann, rnn or cnn; may be repeated.",
+        ),
+    ] = None,
     results: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the results as JSON here.")
     ] = None,
@@ -44,6 +51,7 @@ def verify(
     from mnistrobust import verifying
     from mnistrobust.data import decide
     from mnistrobust.evidence import load
+    from mnistrobust.replacing import replaced_by
     from mnistrobust.seeds import seeds_of
     from mnistrobust.store import open_store
 
@@ -51,6 +59,7 @@ def verify(
     seeds_of(seeds)
     verifying.check_targets(report, results)
     open_store(store)
+    replaced_by(model or ())
     if data not in {None, "auto", "mnist5k"}:
         decide(data)  # a wrong path is one line here, not a run of pytest
     options = {
@@ -59,7 +68,7 @@ def verify(
         "--seeds": seeds,
         "--evidence": evidence if evidence in {None, "none"} else _absolute(evidence),
     }
-    found, code = verifying.verify(options, offline=offline)
+    found, code = verifying.verify(options, offline=offline, models=model or ())
     if found is None:
         raise typer.Exit(code)
     if results:

@@ -22,6 +22,11 @@ COMMANDS = {
     ("measure",): {"--on", "--seed", "--data", "--offline", "--store", "--json"},
     ("train",): {"--seed", "--workers", "--data", "--offline", "--store", "--json"},
     ("show",): {"--on", "--seed", "--output", "--data", "--offline", "--store"},
+    ("check",): {
+        "--only", "--expect-failure", "--input-shape", "--logits", "--probabilities", "--arch",
+        "--trust", "--specs", "--report", "--data", "--offline", "--json",
+    },
+    ("export-views",): {"--data", "--offline", "--json"},
     ("data",): {"--data", "--offline", "--retry", "--json"},
     ("store",): {"--store", "--json"},
     ("store", "verify"): {"--store", "--json"},

@@ -19,6 +19,7 @@ LAYERS = (
     ("metrics", "transforms", "mnist_files", "models", "engine", "statistics", "seeds"),
     ("data", "claims", "inputs"),
     ("store", "recipes", "views", "evidence"),
+    ("replacing",),
     ("verdicts", "keys"),
     ("ledger", "questions"),
     ("readings", "training", "verifying", "checking", "live"),
@@ -26,7 +27,8 @@ LAYERS = (
     ("parallel", "document", "making", "strip_plots"),
     ("rendering", "strategies", "replicating", "sensitivity"),
     ("ledger_view", "mutants"),
-    ("bench", "commands"),
+    ("battery",),
+    ("bench", "commands", "testing"),
     ("cli",),
     ("__main__",),
 )
@@ -68,9 +70,26 @@ def test_imports_point_one_way():
         above.update(layer)
 
 
+def test_the_core_does_not_import_the_battery():
+    """Only the commands and `mnistrobust.testing` do, and the command line only when asked to."""
+    users = {name for name in module_names() if "battery" in imported_by(name)}
+    at_start = {
+        node.module
+        for node in ast.parse(
+            (ROOT / "mnistrobust" / "commands" / "battery.py").read_text("utf-8")
+        ).body
+        if isinstance(node, ast.ImportFrom)
+    }
+
+    assert users == {"battery", "commands", "testing"}
+    assert not [name for name in at_start if name.startswith("mnistrobust.battery")]
+
+
 def test_the_library_imports_no_pytest():
-    """Users import the library without its suite."""
+    """Users import the library without its suite; `mnistrobust.testing` is for theirs."""
     for file in sorted((ROOT / "mnistrobust").rglob("*.py")):
+        if file == ROOT / "mnistrobust" / "testing.py":
+            continue
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Import):
                 modules = [alias.name for alias in node.names]

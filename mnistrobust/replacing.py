@@ -1,0 +1,164 @@
+"""The reader's own Keras architecture in place of a named one, in every recipe of its family.
+
+The recipes, their seeds and their names stay; what is stored of them has keys of its own, since
+the builder's source is part of a key.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from mnistrobust import code, models
+from mnistrobust.backend import import_keras
+from mnistrobust.errors import UsageError
+from mnistrobust.models import Architecture, architecture_named
+from mnistrobust.recipes import RECIPES
+
+INPUTS = ((784,), (28, 28), (28, 28, 1))
+_NAMED = models.ARCHITECTURES
+_EXPECTED = "expected FAMILY=package.module:function, such as ann=my_models:create_mlp"
+_PROBES = 8
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replaced(Architecture):
+    """An architecture of the reader's own: its place, `module:function`, and source's digest."""
+
+    place: str
+    source: str
+
+
+def replaced_by(texts: Iterable[str]) -> Mapping[str, Replaced]:
+    """Return the replaced architectures by family, from texts `family=module:function`.
+
+    Imports nothing. Raises UsageError for another form, an unknown family, a family named twice,
+    and a module that cannot be found.
+    """
+    found: dict[str, Replaced] = {}
+    for given in texts:
+        family, _, place = given.partition("=")
+        module, colon, function = place.partition(":")
+        if not (family and colon and function.isidentifier()):
+            raise UsageError(f"--model {given}: {_EXPECTED}.")
+        named = architecture_named(family)
+        if family in found:
+            raise UsageError(f"--model {given}: {family} is replaced twice; name it once.")
+        found[family] = Replaced(
+            builder=partial(built, place),
+            engine=named.engine,
+            cost=named.cost,
+            place=place,
+            source=source_digest(module),
+        )
+    return MappingProxyType(found)
+
+
+def install(replaced: Mapping[str, Replaced]) -> None:
+    """Let this process build `replaced` architectures in place of the named ones."""
+    models.ARCHITECTURES = MappingProxyType({**_NAMED, **replaced})
+
+
+def check(replaced: Mapping[str, Replaced]) -> None:
+    """Build each replaced architecture for all its recipes; UsageError where one does not fit."""
+    for family, each in replaced.items():
+        for classes in sorted({r.classes for r in RECIPES.values() if r.architecture == family}):
+            each.builder(classes)
+
+
+def source_digest(module: str) -> str:
+    """Return the digest of a module's file, or of all files of the package that it is part of.
+
+    By syntax tree, so that a comment changes nothing. Raises UsageError for what is not found.
+    """
+    top = module.partition(".")[0]
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        spec = importlib.util.find_spec(top)  # which imports nothing, for a name without dots
+    except (ImportError, ValueError):
+        spec = None
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    if spec is None or not (folders or (spec.origin and spec.origin.endswith(".py"))):
+        raise UsageError(
+            f"--model: no module '{top}' with a source in {Path.cwd()} or among the installed "
+            f"packages; run the command in its folder."
+        )
+    files = {
+        str(file.relative_to(folder)): file
+        for folder in map(Path, folders)
+        for file in folder.rglob("*.py")
+    } or {Path(str(spec.origin)).name: Path(str(spec.origin))}
+    try:
+        lines = [f"{name} {code.digest_of_file(files[name])}" for name in sorted(files)]
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UsageError(f"--model: the source of '{top}' cannot be read ({error}).") from error
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def built(place: str, classes: int) -> Any:
+    """Return the compiled model that a builder makes for a number of classes.
+
+    It is compiled as the document's are: Adam, sparse categorical cross-entropy. Logits get a
+    softmax behind them. Raises UsageError for what is no Keras model, for another input than 784,
+    28 x 28 or 28 x 28 x 1, and another output than `classes`.
+    """
+    keras = import_keras()
+    what = f"--model {place}({classes})"
+    try:
+        model = _imported(place)(classes)
+    except UsageError:
+        raise
+    except Exception as error:  # the builder is the reader's own: it may raise anything
+        raise UsageError(f"{what} raised {type(error).__name__}: {_first(error)}") from error
+    if not isinstance(model, keras.Model):
+        raise UsageError(f"{what}: expected a Keras model, received {type(model).__name__}.")
+    taken = tuple((getattr(model, "input_shape", None) or (None,))[1:])
+    if taken not in INPUTS:
+        raise UsageError(
+            f"{what}: expected input of 784, 28 x 28 or 28 x 28 x 1, received {taken or 'none'}; "
+            f"begin the model with a keras.Input of one of these."
+        )
+    if tuple(model.output_shape) != (None, classes):
+        raise UsageError(
+            f"{what}: expected an output of {classes} classes, received {model.output_shape[1:]}."
+        )
+    if not _gives_probabilities(model, taken, what):
+        inner = model
+        model = keras.Sequential([keras.layers.Input(taken), inner, keras.layers.Softmax()])
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def _imported(place: str) -> Callable[[int], Any]:
+    module, _, function = place.partition(":")
+    try:
+        found: Callable[[int], Any] = getattr(importlib.import_module(module), function)
+    except AttributeError as error:
+        raise UsageError(f"--model {place}: {module} has no '{function}'.") from error
+    return found
+
+
+def _gives_probabilities(model: Any, shape: tuple[int, ...], what: str) -> bool:
+    """Return whether outputs are probabilities, not logits, by those of a few images."""
+    images = np.random.default_rng(0).random((_PROBES, *shape), dtype=np.float32)
+    values = np.asarray(model(images, training=False))
+    within = bool((values >= 0).all() and (values <= 1 + _TOLERANCE).all())
+    if within and (np.abs(values.sum(axis=1) - 1) <= _TOLERANCE).all():
+        return True
+    if within or not np.isfinite(values).all():
+        raise UsageError(f"{what}: expected a softmax or logits, received neither.")
+    return False
+
+
+def _first(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")

@@ -1,0 +1,106 @@
+"""A good small model for the battery's specs, and ten ways to break it."""
+
+import numpy as np
+
+WIDTH = 1200
+SHARPNESS = 9.0
+
+
+def trained(dataset):
+    """A function from images (n, 784) to logits (n, 10): random features and a ridge regression.
+
+    In closed form, so that it takes a second, and gives the same logits in every run.
+    """
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(784, WIDTH)).astype(np.float32) / 10
+    biases = rng.normal(size=WIDTH).astype(np.float32) / 2
+
+    def features(images):
+        return np.maximum(images @ weights + biases, 0)
+
+    known = features(dataset.train_images)
+    wanted = np.eye(10, dtype=np.float32)[dataset.train_labels] - 0.1
+    gram = known.T @ known + 30 * np.eye(WIDTH, dtype=np.float32)
+    readout = np.linalg.solve(gram, known.T @ wanted)
+
+    def predict(images):
+        return SHARPNESS * (features(images) @ readout)
+
+    return predict
+
+
+def softmax(logits):
+    """Probabilities of logits."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def swapped_labels(good):
+    return lambda images: good(images)[:, [0, 1, 2, 8, 4, 5, 6, 7, 3, 9]]
+
+
+def softmax_twice(good):
+    return lambda images: softmax(softmax(good(images)))
+
+
+def batch_dependent(good):
+    return lambda images: good(images - images.mean(axis=0))
+
+
+def nan_for_blank_images(good):
+    def predict(images):
+        brightest = images.max(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore"):
+            return good(images / brightest * brightest)
+
+    return predict
+
+
+def unscaled_input(good):
+    return lambda images: good(images * 255)
+
+
+def scaled_twice(good):
+    return lambda images: good(images / 255)
+
+
+def constant_answer(good):
+    return lambda images: np.tile(good(images[:1] * 0), (len(images), 1))
+
+
+def overconfident(good):
+    return lambda images: 10 * good(images)
+
+
+def inverted_input(good):
+    return lambda images: good(1 - images)
+
+
+def nine_classes(good):
+    return lambda images: good(images)[:, :9]
+
+
+def twelve_classes(good):
+    return lambda images: np.pad(good(images), ((0, 0), (0, 2)))
+
+
+def not_deterministic(good):
+    rng = np.random.default_rng(5)
+    return lambda images: good(images * (rng.random(images.shape) > 0.05))
+
+
+# how it is broken, and specs that fail although the good model passes them
+BREAKS = {
+    swapped_labels: ("clean_accuracy", "every_digit"),
+    softmax_twice: ("nll", "brier"),
+    batch_dependent: ("batch_invariance", "order_invariance"),
+    nan_for_blank_images: ("finite_output", "less_sure_of_blank"),
+    unscaled_input: ("nll", "brier"),
+    scaled_twice: ("nll", "brier"),
+    constant_answer: ("clean_accuracy", "every_digit", "less_sure_of_uniform"),
+    overconfident: ("nll",),
+    inverted_input: ("clean_accuracy", "every_digit"),
+    nine_classes: ("output_shape",),
+    twelve_classes: ("output_shape",),
+    not_deterministic: ("repeatability", "batch_invariance", "order_invariance"),
+}
