@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,12 @@ def module_names():
             yield path.name
 
 
+@cache
 def imported_by(name):
+    return tuple(_imported_by(name))
+
+
+def _imported_by(name):
     package = ROOT / "mnistrobust"
     files = [package / f"{name}.py"] if (package / f"{name}.py").exists() else []
     files += sorted((package / name).glob("*.py"))
