@@ -24,7 +24,7 @@ LAYERS = (
     ("readings", "training", "verifying", "checking", "live"),
     ("world", "plots"),
     ("parallel", "document", "making", "strip_plots"),
-    ("rendering", "strategies", "replicating", "sensitivity"),
+    ("rendering", "strategies", "replicating", "sensitivity", "report"),
     ("ledger_view", "mutants"),
     ("bench", "commands"),
     ("cli",),
