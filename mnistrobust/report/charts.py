@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _BINS = np.linspace(0, 1, 21)  # of a histogram of confidences
 _CALIBRATION = np.linspace(0, 1, 11)
 
-_WIDTH, _HEIGHT = 272, 168  # of a chart with axes
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34.0, 266.0, 10.0, 132.0
+_WIDTH, _HEIGHT = 264, 168  # of a chart with axes
+_LEFT, _RIGHT, _TOP, _BOTTOM = 34.0, 258.0, 10.0, 132.0
 
 
 def learning_curve(history: Mapping[str, Sequence[float]]) -> "Markup":

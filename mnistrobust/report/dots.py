@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mnistrobust.verdicts import Place, Verdict
 
-_WIDTH, _HEIGHT, _AXIS, _EDGE = 264, 48, 32.0, 8.0  # of a strip
+_WIDTH, _HEIGHT, _AXIS, _EDGE = 264, 54, 32.0, 8.0  # of a strip
 _COLUMNS = 60  # dots of one column stand above each other
 
 
@@ -56,10 +56,10 @@ def strip(
     parts.append(svg.dots(_stacked([x(value) for value in worlds]), "world"))
     if reported is not None:
         parts.append(_diamond(x(reported), _AXIS + 4.5))
-    parts.append(svg.label(_EDGE, _HEIGHT - 1, _short(low)))
+    parts.append(svg.label(_EDGE, _HEIGHT - 1, f"{low:.3g}"))
     if high > low:
         right = _WIDTH - _EDGE
-        parts.append(svg.label(right, _HEIGHT - 1, _short(high), anchor="end"))
+        parts.append(svg.label(right, _HEIGHT - 1, f"{high:.3g}", anchor="end"))
     says = _in_words(name, worlds, runs, reported, looks)
     return svg.picture(_WIDTH, _HEIGHT, says, *parts)
 
@@ -106,10 +106,6 @@ def _stacked(places: Sequence[float]) -> list[tuple[float, float]]:
         filled[column] = stacks[-1][1] + 1
     step = min(4.0, (_AXIS - 8) / max(max(filled.values(), default=1) - 1, 1))
     return [(place, _AXIS - 4 - step * above) for place, above in stacks]
-
-
-def _short(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
 
 
 def _diamond(x: float, y: float) -> "Markup":

@@ -56,7 +56,9 @@ class Entry:
 
     @property
     def why(self) -> str:
-        """The figures that decide it, in words: of the worlds, or else of this run."""
+        """What decides it, in words: an error, the worlds' figures, or else those of this run."""
+        if self.row.outcome == ERROR:
+            return self.row.measured
         if self.verdict is None:
             margin = "" if self.margin is None else f"; margin {self.margin:+.3f}"
             return f"{self.row.measured.replace('_', ' ')}{margin}"

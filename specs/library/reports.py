@@ -1,5 +1,7 @@
 """Runs and evidence for reports, made by formula: every claim has an outcome and a verdict."""
 
+import shutil
+from functools import cache
 from html.parser import HTMLParser
 
 from synthetic import evidence, measured, spread
@@ -8,6 +10,8 @@ from mnistrobust.claims import load_claims, load_questions
 from mnistrobust.data import Source
 from mnistrobust.ledger import Outcome, Results
 from mnistrobust.mnist_files import DIGESTS
+from mnistrobust.store import Store
+from mnistrobust.world import World
 
 SOURCE = Source(name="mnist5k", digest=DIGESTS["mnist5k"], path=None, why="as asked for")
 CENTRES = (0.2, -0.2, 0.0)  # of the margins: reproduced, refuted and seed-dependent in turn
@@ -28,6 +32,7 @@ def run(**changes):
     return Results(**{**facts, **changes})
 
 
+@cache
 def known():
     """Evidence of 24 worlds that has a verdict of each kind, and networks for open questions."""
     others = {
@@ -44,6 +49,16 @@ def known():
             spread(CENTRES[i % 3], 0.02), alternatives=alternatives, **values
         )
     return evidence(found)
+
+
+def alone(world, folder):
+    """The same world in a store that has nothing but `ann_1000` and three readings of it."""
+    store = Store(folder / "store")
+    keys = [world.reading_key("ann_1000", view) for view in ("clean", "offset-noise", "pure-noise")]
+    for key in (world.model_key("ann_1000"), *keys):
+        store.path(key).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(world.store.path(key), store.path(key))
+    return World(world.seed, world.source, store)
 
 
 class Page(HTMLParser):

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 from PIL import Image
-from reports import SOURCE, Page, known, run
+from reports import SOURCE, Page, alone, known, run
 from synthetic import WINS
 
 from mnistrobust import report
@@ -35,9 +35,9 @@ def judged():
 
 
 @pytest.fixture(scope="module")
-def shown(rehearsal):
+def shown(rehearsal, tmp_path_factory):
     """The page of a run whose store has one network, and what it shows of it."""
-    gallery = networks.gallery(rehearsal)
+    gallery = networks.gallery(alone(rehearsal, tmp_path_factory.mktemp("one")))
     return Page(page.html(run(), known(), gallery=gallery)), gallery
 
 

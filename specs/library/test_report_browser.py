@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from reports import known, run
+from reports import alone, known, run
 
 from mnistrobust import report
 from mnistrobust.claims import FAMILIES, load_claims
@@ -38,7 +38,8 @@ def browser():
 def address(tmp_path_factory, rehearsal):
     """A report with every verdict, one network, and pictures."""
     folder = tmp_path_factory.mktemp("report")
-    report.write(run(), folder, known(), store=rehearsal.store, changes=[{"claim": "none"}])
+    store = alone(rehearsal, folder).store
+    report.write(run(), folder, known(), store=store, changes=[{"claim": "none"}])
     return (folder / report.PAGE).as_uri()
 
 
