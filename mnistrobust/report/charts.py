@@ -33,12 +33,12 @@ def learning_curve(history: Mapping[str, Sequence[float]]) -> "Markup":
     def x(epoch: int) -> float:
         return _LEFT + 6 + (epoch - 1) * (_RIGHT - _LEFT - 12) / max(epochs - 1, 1)
 
-    parts = _frame(low, 1.0, [(x(each), each) for each in {1, epochs}], "epoch")
+    parts = _frame(low, 1.0, [(x(each), each) for each in sorted({1, epochs})], "epoch")
     for name, values in curves.items():
         points = [(x(i), _y(value, low, 1.0)) for i, value in enumerate(values, start=1)]
         parts += [svg.path(points, name), svg.dots(points, name)]
     says = "; ".join(
-        f"accuracy, {name}: from {values[0]:.3f} to {values[-1]:.3f} in {epochs} epochs"
+        f"accuracy, {name}: from {values[0]:.3f} to {values[-1]:.3f} in {epochs} {'epoch' if epochs == 1 else 'epochs'}"
         for name, values in curves.items()
     )
     return svg.picture(_WIDTH, _HEIGHT, says, *parts)
