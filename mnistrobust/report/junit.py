@@ -1,7 +1,7 @@
 """The run as JUnit XML, which most CI services show: one test case for each claim."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mnistrobust.errors import inert
 from mnistrobust.ledger import ERROR, Results, Row, rows
@@ -21,8 +21,8 @@ def write(results: Results, target: Path) -> None:
     suite = TestSuite("claims")
     suite.add_property("data", inert(results.source))
     suite.add_property("seeds", ", ".join(map(str, results.seeds)))
-    suite.add_testcases(map(_case, rows(results)))
-    document = JUnitXml("mnistrobust")
+    suite.add_testcases([_case(row) for row in rows(results)])
+    document: Any = JUnitXml("mnistrobust")  # not typed throughout
     document.add_testsuite(suite)
     document.update_statistics()
     document.write(str(target), pretty=True)
