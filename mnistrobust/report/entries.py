@@ -62,9 +62,8 @@ class Entry:
         if self.verdict is None:
             margin = "" if self.margin is None else f"; margin {self.margin:+.3f}"
             return f"{self.row.measured.replace('_', ' ')}{margin}"
-        told = ", ".join(
-            f"{each.name} {each.worlds}" for each in self.figures if each.name != MARGIN
-        )
+        shown = [each for each in self.figures if each.name != MARGIN and each.worlds]
+        told = ", ".join(f"{each.name} {each.worlds}" for each in shown)
         return f"{told}; median margin {self.verdict.median:+.3f}"
 
 
@@ -166,17 +165,23 @@ def _figures(row: Row, evidence: Evidence | None) -> tuple[Figure, ...]:
 def _figure(row: Row, name: str, runs: Sequence[float], worlds: Sequence[float]) -> Figure:
     reported = None if name == MARGIN else row.claim.reported.get(name)
     looks = None if name == MARGIN else row.places.get(name)
-    sign = "+" if name == MARGIN else ""
+    sign = "+" if name == MARGIN else "-"
     strip = None
     if worlds:
         strip = dots.strip(name, worlds, runs=runs, reported=reported, looks=looks)
     return Figure(
         name=name.replace("_", " "),
         document="" if reported is None else f"{reported:.4g}",
-        run=f"{float(np.mean(runs)):{sign}.3g}" if runs else "",
-        worlds=f"{float(np.mean(worlds)):{sign}.3g} ± {_sd(worlds):.2g}" if worlds else "",
+        run=_short(np.mean(runs), 3, sign) if runs else "",
+        worlds=f"{_short(np.mean(worlds), 3, sign)} ± {_short(_sd(worlds), 2)}" if worlds else "",
         strip=strip,
     )
+
+
+def _short(value: float | np.floating, digits: int, sign: str = "-") -> str:
+    """Write a number with so many significant digits, and a tiny one without an exponent."""
+    tiny = 0 < abs(value) < 0.001
+    return f"{value:{sign}.4f}" if tiny else f"{value:{sign}.{digits}g}"
 
 
 def _sd(values: Sequence[float]) -> float:

@@ -116,4 +116,5 @@ def address(pixels: np.ndarray) -> str:
 
 def _percent(share: float) -> str:
     """Write a share so that only certainty is 100 %."""
-    return "100 %" if share > 0.99995 else f"{share:.2%}".replace("%", " %")
+    told = "100%" if share > 0.99995 else f"{share:.2%}"
+    return told.replace("%", "\N{NO-BREAK SPACE}%")
