@@ -118,7 +118,8 @@ def summary(found: Sequence[Entry]) -> Summary:
 
 def _entry(row: Row, evidence: Evidence | None) -> Entry:
     word, verdict = row.judged[0], row.verdict
-    run_margins = [each.margin for each in row.outcomes if each.margin is not None]
+    margins = [each.margin for each in row.outcomes if each.margin is not None]
+    lowest = min(margins, default=None) if row.claim.judged else None
     rate = verdict.held / verdict.worlds if verdict else None
     return Entry(
         row=row,
@@ -127,7 +128,7 @@ def _entry(row: Row, evidence: Evidence | None) -> Entry:
         hold_rate=dots.hold_rate(verdict) if verdict else None,
         held=_held(row),
         rate=rate,
-        margin=verdict.median if verdict else min(run_margins, default=None),
+        margin=verdict.median if verdict else lowest,
     )
 
 
