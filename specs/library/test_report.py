@@ -14,7 +14,7 @@ from PIL import Image
 from reports import SOURCE, Page, alone, known, run
 from synthetic import WINS
 
-from mnistrobust import report
+from mnistrobust import ledger, report
 from mnistrobust.claims import load_claims, load_questions
 from mnistrobust.ledger import ERROR, FAILS, HOLDS, Outcome, rows
 from mnistrobust.recipes import RECIPES
@@ -91,6 +91,17 @@ def test_without_evidence_everything_is_provisional():
     assert "do not hold in this run" in found.text
     assert not found.with_class("refuted")
     assert found.with_class("does-not-hold")
+
+
+@pytest.mark.parametrize(("name", "term"), [("mnist", "Instead: "), ("mnist5k", "On full MNIST: ")])
+def test_what_is_true_instead_is_said_of_full_mnist(name, term, monkeypatch):
+    """A rehearsal's page says that the sentence is not its own."""
+    claims = dict(load_claims())
+    claims[WINS] = replace(claims[WINS], instead="It makes it a little better.")
+    monkeypatch.setattr(ledger, "load_claims", lambda: claims)
+    text = Page(page.html(run(source=replace(SOURCE, name=name)))).text
+
+    assert text.count(f"{term}It makes it a little better.") == 1
 
 
 @pytest.mark.parametrize("outcome", [HOLDS, FAILS, ERROR])
