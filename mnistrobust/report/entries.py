@@ -173,13 +173,15 @@ def _figure(row: Row, name: str, runs: Sequence[float], worlds: Sequence[float])
     return Figure(
         name=name.replace("_", " "),
         document="" if reported is None else f"{reported:.4g}",
-        run=_short(np.mean(runs), 3, sign) if runs else "",
-        worlds=f"{_short(np.mean(worlds), 3, sign)} ± {_short(_sd(worlds), 2)}" if worlds else "",
+        run=_short(float(np.mean(runs)), 3, sign) if runs else "",
+        worlds=f"{_short(float(np.mean(worlds)), 3, sign)} ± {_short(_sd(worlds), 2)}"
+        if worlds
+        else "",
         strip=strip,
     )
 
 
-def _short(value: float | np.floating, digits: int, sign: str = "-") -> str:
+def _short(value: float, digits: int, sign: str = "-") -> str:
     """Write a number with so many significant digits, and a tiny one without an exponent."""
     tiny = 0 < abs(value) < 0.001
     return f"{value:{sign}.4f}" if tiny else f"{value:{sign}.{digits}g}"

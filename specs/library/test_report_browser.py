@@ -164,6 +164,7 @@ def test_an_address_leads_to_its_claim(visit):
     )
 
     assert seen.shown == list(load_claims())
+    assert 0 <= seen.top_of("rnn.matches_ann_accuracy") < SIZES["desktop"][1] / 2
 
 
 @pytest.mark.parametrize("anchor", ["#%E0%A4%A", "#nowhere", "#"])
