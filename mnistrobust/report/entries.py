@@ -168,7 +168,7 @@ def _figure(row: Row, name: str, runs: Sequence[float], worlds: Sequence[float])
     looks = None if name == MARGIN else row.places.get(name)
     sign = "+" if name == MARGIN else "-"
     strip = None
-    if worlds:
+    if worlds or looks:
         strip = dots.strip(name, worlds, runs=runs, reported=reported, looks=looks)
     return Figure(
         name=name.replace("_", " "),

@@ -54,6 +54,13 @@ def test_a_strip_has_the_documents_number_and_its_looks():
     assert says(found).endswith("the document 0.9; single looks mostly 0.1 to 0.3")
 
 
+def test_a_strip_of_single_looks_has_no_worlds():
+    """A figure of the document may be one look at one image."""
+    found = dots.strip("confidence", [], reported=0.9, looks=LOOKS)
+
+    assert says(found) == "confidence: the document 0.9; single looks mostly 0.1 to 0.3"
+
+
 @pytest.mark.parametrize("worlds", [24, 100])
 def test_equal_worlds_do_not_hide_each_other(worlds):
     """They stand above each other, all within the picture."""
