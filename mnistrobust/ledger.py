@@ -8,6 +8,7 @@ from typing import Any
 
 from mnistrobust.claims import Claim, claim_named, load_claims
 from mnistrobust.data import Source
+from mnistrobust.errors import inert
 from mnistrobust.evidence import Evidence
 from mnistrobust.statistics import PROVISIONAL, REFUTED, REPRODUCED, SEED_DEPENDENT
 from mnistrobust.verdicts import Place, Verdict, places, rule, verdict_of, word_of
@@ -64,11 +65,12 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """The outcomes of one run."""
+    """The outcomes of one run, and the versions that it ran on, by package."""
 
     source: Source
     seeds: tuple[int, ...]
     outcomes: tuple[Outcome, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the results as JSON text, in a fixed order."""
@@ -76,6 +78,7 @@ class Results:
         fields = {
             "data": self.source.to_json(),
             "seeds": list(self.seeds),
+            "versions": dict(self.versions),
             "claims": [{**each.to_json(), "outcome": each.word} for each in ordered],
         }
         return json.dumps(fields, indent=1, ensure_ascii=False) + "\n"
@@ -89,6 +92,7 @@ class Results:
             source=Source(**fields["data"]),
             seeds=tuple(fields["seeds"]),
             outcomes=tuple(map(Outcome.from_json, claims)),
+            versions=dict(fields.get("versions", {})),  # worlds of earlier versions have none
         )
 
 
@@ -119,16 +123,16 @@ class Row:
 
     @property
     def measured(self) -> str:
-        """Our figures as text; the mean over the worlds where there are several."""
+        """Our figures as inert text; the mean over the worlds where there are several."""
         error = next((each.error for each in self.outcomes if each.error), None)
         if error:
-            return error
+            return inert(error.replace("\n", " "))
         names = self.outcomes[0].figures if self.outcomes else {}
         means = {
             name: sum(each.figures[name] for each in self.outcomes) / len(self.outcomes)
             for name in names
         }
-        return ", ".join(f"{name} {value:.3g}" for name, value in means.items())
+        return ", ".join(f"{inert(name)} {value:.3g}" for name, value in means.items())
 
     @property
     def outcome(self) -> str:
@@ -244,6 +248,7 @@ def verdicts_markdown(claims: Iterable[Claim], evidence: Evidence | None) -> str
 
 def _cell(text: str) -> str:
     """Make text inert in a Markdown table."""
+    text = inert(text.replace("\n", " "))
     for character in "\\`*_<>[]|":
         text = text.replace(character, f"\\{character}")
-    return text.replace("\n", " ")
+    return text

@@ -49,24 +49,40 @@ class World:
         """Return what a recipe's model does on a view; UsageError for an unknown name."""
         recipe_named(recipe), view_named(on)  # fail before training for a wrong name
         if (recipe, on) not in self._readings:
-            reading = self._stored_reading(recipe, on)
+            reading = self.stored_reading(recipe, on=on)
             if reading is None:
                 self.trained(recipe)
-                reading = self._stored_reading(recipe, on) or self._read(recipe, on)
+                reading = self.stored_reading(recipe, on=on) or self._read(recipe, on)
             self._readings[recipe, on] = reading
         return self._readings[recipe, on]
 
     def trained(self, recipe: str) -> "Trained":
         """Return weights and learning curve of a recipe, trained once for all processes."""
-        found = self._stored(recipe)
+        found = self.stored(recipe)
         if found is None:
             with self.store.lock(self.model_key(recipe)):
-                found = self._stored(recipe) or self._train(recipe)
+                found = self.stored(recipe) or self._train(recipe)
         return found
 
     def history(self, recipe: str) -> dict[str, list[float]]:
         """Return the learning curve of a recipe; without TensorFlow where it is stored."""
         return self.trained(recipe).history
+
+    def stored(self, recipe: str) -> "Trained | None":
+        """Return weights and learning curve where the store has them; nothing is trained."""
+        entry = self.store.get(self.model_key(recipe))
+        if entry is None:
+            return None
+        from mnistrobust.training import Trained
+
+        weights = [entry.tensors[name] for name in sorted(entry.tensors)]
+        return Trained(weights, entry.meta["history"])
+
+    def stored_reading(self, recipe: str, *, on: str) -> Reading | None:
+        """Return what a recipe's model does on a view where the store has it."""
+        key = self.reading_key(recipe, on)
+        entry = self.store.get(key) if key else None
+        return Reading.from_entry(entry) if entry else None
 
     def complete(self, task: Task) -> bool:
         """Return whether the store has the task's model and readings."""
@@ -76,7 +92,7 @@ class World:
 
     def fulfil(self, task: Task) -> None:
         """Train and read what is missing of a task; call it with the model's lock held."""
-        trained = self._stored(task.recipe) or self._train(task.recipe)
+        trained = self.stored(task.recipe) or self._train(task.recipe)
         missing = [view for view in task.views if not self._has_reading(task.recipe, view)]
         if missing and task.recipe not in self._models:
             # not by `model`, which waits for the lock where the entry is gone meanwhile
@@ -110,15 +126,6 @@ class World:
         }
         return Key("readings", f"{recipe}-{view}-{self.source.name}-seed{self.seed}", facts)
 
-    def _stored(self, recipe: str) -> "Trained | None":
-        entry = self.store.get(self.model_key(recipe))
-        if entry is None:
-            return None
-        from mnistrobust.training import Trained
-
-        weights = [entry.tensors[name] for name in sorted(entry.tensors)]
-        return Trained(weights, entry.meta["history"])
-
     def _train(self, recipe: str) -> "Trained":
         from mnistrobust import training
 
@@ -142,11 +149,6 @@ class World:
     def _has_reading(self, recipe: str, view: str) -> bool:
         key = self.reading_key(recipe, view)
         return key is not None and self.store.has(key)
-
-    def _stored_reading(self, recipe: str, view: str) -> Reading | None:
-        key = self.reading_key(recipe, view)
-        entry = self.store.get(key) if key else None
-        return Reading.from_entry(entry) if entry else None
 
     def _read(self, recipe: str, on: str) -> Reading:
         from mnistrobust import training

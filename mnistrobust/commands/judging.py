@@ -73,7 +73,7 @@ def verify(
         raise typer.Exit(code)
     if results:
         results.write_text(found.to_json(), "utf-8")
-    _report(found, report, load(found.source.name, evidence), as_json=as_json)
+    _report(found, report, load(found.source.name, evidence), store, as_json=as_json)
     raise typer.Exit(code)
 
 
@@ -82,16 +82,20 @@ def report(
         Path, typer.Option(metavar="FILE", help="What an earlier run of verify or pytest wrote.")
     ] = Path("report") / "results.json",
     folder: ReportDir = Path("report"),
+    store: StoreDir = None,
     evidence: EvidenceFile = None,
     as_json: Json = False,
 ) -> None:
-    """Print and write the report of an earlier run anew; nothing is trained or read."""
+    """Print and write the report of an earlier run anew; nothing is trained or read.
+
+    Networks that the store has are shown; without them the ledger is complete all the same.
+    """
     from mnistrobust.evidence import load
     from mnistrobust.verifying import check_targets, read_results
 
     found = read_results(results)
     check_targets(folder, None)
-    _report(found, folder, load(found.source.name, evidence), as_json=as_json)
+    _report(found, folder, load(found.source.name, evidence), store, as_json=as_json)
 
 
 def claims(
@@ -228,16 +232,19 @@ def replicate(
     print_json(facts) if as_json else rendering.print_mapping(facts)
 
 
-def _report(found: "Results", folder: Path, known: "Evidence | None", *, as_json: bool) -> None:
-    from mnistrobust import ledger_view, rendering, verifying
+def _report(
+    found: "Results", folder: Path, known: "Evidence | None", store: str | None, *, as_json: bool
+) -> None:
+    from mnistrobust import ledger_view, rendering, report
+    from mnistrobust.store import open_store
 
-    verifying.write_report(found, folder, known)
+    report.write(found, folder, known, store=open_store(store))
     ledger_view.save_ledger(found, folder / "ledger.svg", known)
     if as_json:
         print_json(json.loads(found.to_json()))
     else:
         ledger_view.print_ledger(found, known)
-        rendering.note(f"Report: {folder / 'ledger.md'}, ledger.svg and results.json")
+        rendering.note(f"Report: {folder / report.PAGE} ({', '.join(report.FILES)} beside it)")
 
 
 def _dataset(data: str | None) -> str:

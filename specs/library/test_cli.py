@@ -13,7 +13,7 @@ COMMANDS = {
     ("verify",): {
         "--data", "--offline", "--store", "--seeds", "--evidence", "--results", "--report", "--json",
     },
-    ("report",): {"--results", "--report", "--evidence", "--json"},
+    ("report",): {"--results", "--report", "--store", "--evidence", "--json"},
     ("claims",): {"--data", "--evidence", "--picture", "--json"},
     ("replicate",): {
         "--seeds", "--data", "--offline", "--store", "--workers", "--backend", "--worlds",

@@ -18,7 +18,8 @@ from mnistrobust.ledger import Outcome, Results
 
 ROOT = Path(data.__file__).parents[1]
 ROW = [
-    "id", "seed", "figures", "margin", "halved", "doubled", "draws", "controls", "error", "outcome",
+    "id", "seed", "figures", "margin", "halved", "doubled", "draws", "controls", "alternatives",
+    "error", "outcome",
 ]  # fmt: skip
 
 SPEC = '''
@@ -99,7 +100,7 @@ def test_verify_json_is_the_results(clone, here, process):
 
     assert ended.code == 0, ended.err
     results = json.loads(ended.out)
-    assert list(results) == ["data", "seeds", "claims"]
+    assert list(results) == ["data", "seeds", "versions", "claims"]
     assert (results["data"]["name"], results["seeds"]) == ("mnist5k", [10001])
     assert [list(row) for row in results["claims"]] == [ROW]
     assert results == json.loads((clone / "elsewhere/deep/results.json").read_text("utf-8"))

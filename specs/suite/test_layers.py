@@ -26,7 +26,7 @@ LAYERS = (
     ("readings", "training", "verifying", "checking", "live"),
     ("world", "plots"),
     ("parallel", "document", "making", "strip_plots"),
-    ("rendering", "strategies", "replicating", "sensitivity"),
+    ("rendering", "strategies", "replicating", "sensitivity", "report"),
     ("ledger_view", "mutants"),
     ("battery",),
     ("bench", "commands", "testing"),
@@ -148,5 +148,7 @@ def test_a_report_imports_no_tensorflow(tmp_path):
 
     assert not {"tensorflow", "keras", "numba"} & modules_after("mnistrobust", "report", *where)
     assert "clean 0.988" in (tmp_path / "report" / "ledger.md").read_text("utf-8")
-    assert (tmp_path / "report" / "ledger.svg").is_file()
+    assert {"index.html", "junit.xml", "ledger.svg"} <= {
+        path.name for path in (tmp_path / "report").iterdir()
+    }
     assert (tmp_path / "report" / "results.json").read_text("utf-8") == results.to_json()
