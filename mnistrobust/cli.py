@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from mnistrobust.bench.command import bench
+from mnistrobust.commands.baselines import baseline_app
 from mnistrobust.commands.judging import claims, replicate, report, verify
 from mnistrobust.commands.networks import measure, show, train
 from mnistrobust.commands.storing import data_command, store_app
@@ -25,6 +26,7 @@ for command in (verify, report, claims, replicate, measure, train, show, bench):
     app.command()(command)
 app.command(name="data")(data_command)
 app.add_typer(store_app, name="store", invoke_without_command=True)
+app.add_typer(baseline_app, name="baseline", no_args_is_help=True)
 
 _INTERRUPTED = 130
 _WrongUsageError: Any = typer.BadParameter.__base__  # click's own, wherever typer keeps it

@@ -8,6 +8,7 @@ from typing import Any
 
 from mnistrobust.claims import Claim, claim_named, load_claims
 from mnistrobust.data import Source
+from mnistrobust.errors import inert
 from mnistrobust.evidence import Evidence
 from mnistrobust.statistics import PROVISIONAL, REFUTED, REPRODUCED, SEED_DEPENDENT
 from mnistrobust.verdicts import Place, Verdict, places, rule, verdict_of, word_of
@@ -120,13 +121,13 @@ class Row:
         """Our figures as text; the mean over the worlds where there are several."""
         error = next((each.error for each in self.outcomes if each.error), None)
         if error:
-            return error
+            return inert(error)
         names = self.outcomes[0].figures if self.outcomes else {}
         means = {
             name: sum(each.figures[name] for each in self.outcomes) / len(self.outcomes)
             for name in names
         }
-        return ", ".join(f"{name} {value:.3g}" for name, value in means.items())
+        return inert(", ".join(f"{name} {value:.3g}" for name, value in means.items()))
 
     @property
     def outcome(self) -> str:
@@ -201,7 +202,7 @@ def markdown(results: Results, evidence: Evidence | None = None) -> str:
     lines = [
         "# Ledger",
         "",
-        f"Data: {_cell(str(results.source))}. Seeds: {', '.join(map(str, results.seeds))}.",
+        f"Data: {cell(str(results.source))}. Seeds: {', '.join(map(str, results.seeds))}.",
         *([f"\n{results.source.notice}"] if results.source.notice else []),
         *([f"\nVerdicts: {rule(evidence.worlds)}."] if evidence else []),
         "",
@@ -215,12 +216,13 @@ def markdown(results: Results, evidence: Evidence | None = None) -> str:
         cells = (
             claim.id, claim.kind, claim.statement, said, each.measured, each.outcome, verdict,
         )  # fmt: skip
-        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+        lines.append("| " + " | ".join(map(cell, cells)) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _cell(text: str) -> str:
-    """Make text inert in a Markdown table."""
+def cell(text: str) -> str:
+    """Return text as one line that is inert in a Markdown table, and in a terminal that shows it."""
+    text = inert(text.replace("\n", " "))
     for character in "\\`*_<>[]|":
         text = text.replace(character, f"\\{character}")
-    return text.replace("\n", " ")
+    return text

@@ -15,17 +15,17 @@ ROOT = Path(__file__).parents[2]
 
 # Each module may import from those above it only.
 LAYERS = (
-    ("errors", "options", "randomness", "backend", "words", "code", "progress"),
-    ("metrics", "transforms", "mnist_files", "models", "engine", "statistics", "seeds"),
+    ("errors", "options", "randomness", "backend", "words", "code", "progress", "flips"),
+    ("metrics", "transforms", "mnist_files", "models", "engine", "statistics", "seeds", "phrases"),
     ("data", "claims", "inputs"),
     ("store", "recipes", "views", "evidence"),
     ("verdicts", "keys"),
     ("ledger",),
     ("readings", "training", "verifying", "checking", "live"),
     ("world", "plots"),
-    ("parallel", "document", "making", "strip_plots"),
-    ("rendering", "strategies", "replicating"),
-    ("ledger_view",),
+    ("parallel", "document", "making", "strip_plots", "runs"),
+    ("rendering", "strategies", "replicating", "changes"),
+    ("ledger_view", "baselines", "changes_view", "notebook"),
     ("bench", "commands"),
     ("cli",),
     ("__main__",),
