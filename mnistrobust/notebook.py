@@ -4,6 +4,7 @@ The data set and the store are those of the command line: what `data` and `store
 `MNISTROBUST_DATA` and `MNISTROBUST_STORE`, or the defaults.
 """
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
@@ -91,6 +92,18 @@ class _Shown(Reading):
         return _table(pd.DataFrame({"": facts.keys(), " ": facts.values()}), header=False)
 
 
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A figure of matplotlib that a notebook shows, whatever backend is set."""
+
+    figure: "Figure"
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
 def claims(
     claim_id: str | None = None, *, data: str | None = None, evidence: str | None = None
 ) -> Ledger:
@@ -126,9 +139,9 @@ def model(recipe: str, *, seed: int = 0, data: str | None = None, store: str | N
 
 def show(
     recipe: str, *, on: str, seed: int = 0, data: str | None = None, store: str | None = None
-) -> "Figure":
+) -> Picture:
     """Draw the document's pictures of a recipe on a view; see `mnistrobust show`."""
-    return rendering.overview(_prepared(recipe, (on,), seed, data, store), recipe, on)
+    return Picture(rendering.overview(_prepared(recipe, (on,), seed, data, store), recipe, on))
 
 
 def verify(

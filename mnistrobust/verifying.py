@@ -1,6 +1,7 @@
 """`mnistrobust verify`: the specs, run by pytest, and what they report."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -40,7 +41,7 @@ def verify(
     """
     clone = find_clone()
     specs = [str(_SPECS / f"test_{family}.py") for family in families] or [str(_SPECS)]
-    with tempfile.TemporaryDirectory(prefix="mnistrobust-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mnistrobust-", ignore_cleanup_errors=True) as folder:
         target = Path(folder) / "results.json"
         command = [sys.executable, "-m", "pytest", *specs, "-n", "auto"]
         command += ["--results", str(target)]
@@ -48,15 +49,19 @@ def verify(
             if value is not None:
                 command += [name, value]
         command += ["--offline"] if offline else []
-        code = _run(command, clone)
+        code = _run(command, clone, Path(folder))
         results = Results.from_json(target.read_text("utf-8")) if target.exists() else None
     if results is not None and not results.outcomes:
         results = None
     return results, {0: 0, 1: 1, 3: 3}.get(code, 2)
 
 
-def _run(command: Sequence[str], folder: Path) -> int:
-    with subprocess.Popen(command, cwd=folder, stdout=sys.stderr) as process:  # noqa: S603
+def _run(command: Sequence[str], clone: Path, folder: Path) -> int:
+    # What pytest leaves behind when it is ended goes with our folder.
+    own = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+    with subprocess.Popen(  # noqa: S603
+        command, cwd=clone, stdout=sys.stderr, env={**os.environ, **own}
+    ) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:
