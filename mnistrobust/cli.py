@@ -26,7 +26,7 @@ for command in (verify, report, claims, replicate, measure, train, show, bench):
     app.command()(command)
 app.command(name="data")(data_command)
 app.add_typer(store_app, name="store", invoke_without_command=True)
-app.add_typer(baseline_app, name="baseline", no_args_is_help=True)
+app.add_typer(baseline_app, name="baseline", invoke_without_command=True)
 
 _INTERRUPTED = 130
 _WrongUsageError: Any = typer.BadParameter.__base__  # click's own, wherever typer keeps it

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from mnistrobust.runs import Run
     from mnistrobust.store import Store
 
-baseline_app = typer.Typer(
-    help="Whole runs, kept by name, to compare later runs with.", rich_markup_mode=None
-)
+baseline_app = typer.Typer(rich_markup_mode=None)
+
+
+@baseline_app.callback()
+def baseline_help(context: typer.Context) -> None:
+    """Whole runs, kept by name, to compare later runs with."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @baseline_app.command("save")

@@ -224,8 +224,10 @@ def _changes(
     known: "Evidence | None",
     folder: Path,
 ) -> "Changes | None":
-    """Compare with the baseline, and write that beside the ledger."""
+    """Compare with the baseline, and write that beside the ledger, or nothing without one."""
     if before is None or name is None:
+        for stale in ("changes.json", "changes.md"):
+            (folder / stale).unlink(missing_ok=True)
         return None
     from mnistrobust import baselines, changes_view, runs
     from mnistrobust.store import open_store, write_whole

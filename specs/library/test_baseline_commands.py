@@ -59,6 +59,14 @@ def test_baselines_are_listed(command, shelf):
     assert json.loads(command("baseline", "list", "--store", shelf.root / "x", "--json").out) == []
 
 
+def test_without_a_command_the_help_is_printed(command):
+    """`mnistrobust baseline` names the four."""
+    ended = command("baseline")
+
+    assert (ended.code, ended.err) == (0, "")
+    assert all(f"\n  {name} " in ended.out for name in ("save", "compare", "list", "remove"))
+
+
 def test_a_baseline_is_removed(command, shelf):
     """By its name, and nothing else is."""
     ended = command("baseline", "remove", "one", "--store", shelf.root)
@@ -142,3 +150,6 @@ def test_a_change_is_found_where_there_is_one(clone, process, rehearsal, tmp_pat
     assert "| figure | before | now | sd | change |" in (clone / "report" / "changes.md").read_text(
         "utf-8"
     )
+    alone = process("verify", *here, cwd=clone)
+    assert alone.code == 0
+    assert not (clone / "report" / "changes.json").exists(), "it belongs to an earlier run"
