@@ -16,6 +16,7 @@ from mnistrobust.ledger import cell
 _COLOURS = {WORSE: "red", BETTER: "green", SUSPICIOUS: "bold yellow"}
 _FIGURES = 20  # lines of a table on a terminal; --json and --markdown have them all
 _IMAGES = 6  # images named in a line
+_WIDE = 110  # columns from which a terminal has room for them
 
 
 def print_changes(changes: Changes, console: Console | None = None) -> None:
@@ -38,15 +39,18 @@ def print_changes(changes: Changes, console: Console | None = None) -> None:
         console.print(table)
         _more(console, len(changes.figures))
     if changes.flips:
+        wide = console.width >= _WIDE
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("network and view", overflow="fold")
         for name in ("other answers", "lost", "gained", "p"):
             table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("images lost")
+        if wide:
+            table.add_column("images lost")
         for flip in _sorted(changes.flips)[:_FIGURES]:
             colour = _COLOURS.get(flip.direction, "") if flip.significant else ""
             first, *others = map(inert, _flip(flip))
-            table.add_row(Text(first), *(Text(other, colour) for other in others))
+            shown = others if wide else others[:-1]
+            table.add_row(Text(first), *(Text(other, colour) for other in shown))
         console.print(table)
         _more(console, len(changes.flips))
     for line in _foot(changes):
@@ -112,7 +116,7 @@ def _foot(changes: Changes) -> Iterator[str]:
         yield (
             f"p: McNemar's exact test on images, after Holm's correction for {changes.tests} "
             f"tests; below {LEVEL:g}, chance is not to blame. An image with several draws counts "
-            f"once. Two networks of different seeds may differ by as much."
+            f"once. Two networks of different seeds may differ by as much. --json names every image."
         )
 
 
