@@ -27,34 +27,42 @@ def print_changes(changes: Changes, console: Console | None = None) -> None:
     for line in _turns(changes):
         console.print(Text(inert(f"  {line}")))
     if changes.figures:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("figure", overflow="fold")
-        for name in ("before", "now", *_unit(changes)):
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("change", no_wrap=changes.worlds is None)
-        for each in changes.figures[:_FIGURES]:
-            first, *others = _figure(each, changes)
-            cells = [Text(inert(other)) for other in others[:-1]]
-            table.add_row(Text(inert(first)), *cells, Text(each.word, _COLOURS.get(each.word, "")))
-        console.print(table)
-        _more(console, len(changes.figures))
+        _print_figures(changes, console)
     if changes.flips:
-        wide = console.width >= _WIDE
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("network and view", overflow="fold")
-        for name in ("other answers", "lost", "gained", "p"):
-            table.add_column(name, justify="right", no_wrap=True)
-        if wide:
-            table.add_column("images lost")
-        for flip in _sorted(changes.flips)[:_FIGURES]:
-            colour = _COLOURS.get(flip.direction, "") if flip.significant else ""
-            first, *others = map(inert, _flip(flip))
-            shown = others if wide else others[:-1]
-            table.add_row(Text(first), *(Text(other, colour) for other in shown))
-        console.print(table)
-        _more(console, len(changes.flips))
+        _print_flips(changes, console)
     for line in _foot(changes):
         console.print(Text(inert(line), style="dim"))
+
+
+def _print_figures(changes: Changes, console: Console) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("figure", overflow="fold")
+    for name in ("before", "now", *_unit(changes)):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("change", no_wrap=changes.worlds is None)
+    for each in changes.figures[:_FIGURES]:
+        first, *others = _figure(each, changes)
+        cells = [Text(inert(other)) for other in others[:-1]]
+        table.add_row(Text(inert(first)), *cells, Text(each.word, _COLOURS.get(each.word, "")))
+    console.print(table)
+    _more(console, len(changes.figures))
+
+
+def _print_flips(changes: Changes, console: Console) -> None:
+    wide = console.width >= _WIDE
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("network and view", overflow="fold")
+    for name in ("other answers", "lost", "gained", "p"):
+        table.add_column(name, justify="right", no_wrap=True)
+    if wide:
+        table.add_column("images lost")
+    for flip in _sorted(changes.flips)[:_FIGURES]:
+        colour = _COLOURS.get(flip.direction, "") if flip.significant else ""
+        first, *others = map(inert, _flip(flip))
+        shown = others if wide else others[:-1]
+        table.add_row(Text(first), *(Text(other, colour) for other in shown))
+    console.print(table)
+    _more(console, len(changes.flips))
 
 
 def markdown(changes: Changes) -> str:
