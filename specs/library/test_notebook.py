@@ -85,7 +85,10 @@ def test_the_example_is_a_tenth_of_the_document():
     """In lines of code; and it is kept without outputs."""
     source = ["".join(cell["source"]) for cell in cells("code")]
 
-    assert sum(len(each.splitlines()) for each in source) <= MOST_LINES
+    lines = sum(len(each.splitlines()) for each in source)
+    readme = (EXAMPLE.parents[2] / "README.md").read_text("utf-8")
+    assert lines <= MOST_LINES
+    assert f"in {lines} lines of code" in " ".join(readme.split())
     assert all(ast.parse(each).body for each in source)
     assert all(not cell["outputs"] and cell["execution_count"] is None for cell in cells("code"))
 
