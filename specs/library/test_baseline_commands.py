@@ -86,7 +86,7 @@ def test_a_baseline_is_removed(command, shelf):
         (("save", "\x1b[31m"), "Baseline '\\x1b[31m': expected"),
         (("save", "new", "--family", "anm"), "Unknown family 'anm': did you mean 'ann'?"),
     ],
-    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+    ids=lambda value: ascii(" ".join(value)) if isinstance(value, tuple) else "",
 )
 def test_a_wrong_call_is_one_line(arguments, said, command, shelf):
     """Before anything runs."""

@@ -11,14 +11,14 @@ from mnistrobust.phrases import MEANINGS
 
 def margins():
     for name, word in inspect.getmembers(words, inspect.isfunction):
-        if name == "dimensions" or name.startswith("_"):
+        if name in {"dimensions", "dataclass"} or name.startswith("_"):
             continue
         parameters = inspect.signature(word).parameters.values()
         named = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
         yield word(0.0, **dict.fromkeys(named, 0.0))
 
 
-@pytest.mark.parametrize("margin", margins(), ids=lambda margin: margin.word)
+@pytest.mark.parametrize("margin", list(margins()), ids=lambda margin: margin.word)
 def test_a_phrase_states_the_bound(margin):
     """At 0, a margin is its bound: the number is in the phrase."""
     numbers = [float(each) for each in re.findall(r"0\.\d+", MEANINGS[margin.word])]
