@@ -121,7 +121,7 @@ class Row:
         """Our figures as text; the mean over the worlds where there are several."""
         error = next((each.error for each in self.outcomes if each.error), None)
         if error:
-            return inert(error)
+            return inert(error.replace("\n", " "))
         names = self.outcomes[0].figures if self.outcomes else {}
         means = {
             name: sum(each.figures[name] for each in self.outcomes) / len(self.outcomes)

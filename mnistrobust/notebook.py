@@ -78,10 +78,10 @@ class Ledger:
 
     def __repr__(self) -> str:
         """Return the table as text."""
-        return f"{self.frame.to_string(index=False)}\n{self.said}"
+        return f"{self.frame.to_string(index=False)}\n{inert(self.said)}"
 
     def _repr_html_(self) -> str:
-        return _table(self.frame) + _table(pd.DataFrame({"": [self.said]}), header=False)
+        return _table(self.frame) + _table(pd.DataFrame({"": [inert(self.said)]}), header=False)
 
 
 class _Shown(Reading):
