@@ -1,6 +1,8 @@
 """A research notebook's claims about MNIST classifiers, as an executable specification.
 
-The public names load on first use: importing the package imports neither TensorFlow nor pandas.
+In a notebook, `import mnistrobust as mr` gives `mr.claims()`, `mr.read("ann", on="clean")`,
+`mr.verify()`, and the document's helper functions. The public names load on first use: importing
+the package imports neither TensorFlow nor pandas.
 """
 
 from importlib import import_module
@@ -13,11 +15,24 @@ _HOMES = {
     "Dataset": "data",
     "Source": "data",
     "decide": "data",
-    "load": "data",
     "MnistRobustError": "errors",
+    "confidence": "document",
+    "confidence_distribution": "document",
+    "display": "document",
+    "load": "document",
+    "model_predictions": "document",
+    "model_stats": "document",
+    "noise_analysis": "document",
+    "show_mistake": "document",
+    "shuff_together": "document",
     "create_ann": "models",
     "create_cnn": "models",
     "create_rnn": "models",
+    "Ledger": "notebook",
+    "model": "notebook",
+    "read": "notebook",
+    "show": "notebook",
+    "verify": "notebook",
     "Reading": "readings",
     "RECIPES": "recipes",
     "Recipe": "recipes",
@@ -32,11 +47,13 @@ _HOMES = {
     "World": "world",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605 - a list, made from the table above
+__all__ = ["claims", *sorted(_HOMES)]  # noqa: PLE0604 - a list, made from the table above
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its module."""
+    """Import a public name from its module; `claims` is a module that can be called."""
+    if name == "claims":
+        return import_module(f"{__name__}.claims")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

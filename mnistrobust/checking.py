@@ -14,14 +14,17 @@ from mnistrobust.claims import load_claims
 from mnistrobust.evidence import Evidence
 from mnistrobust.keys import code_digests
 from mnistrobust.ledger import Outcome
+from mnistrobust.phrases import MEANINGS
 from mnistrobust.statistics import Interval, Scale
 
 MARGIN = "margin"
+BETTER, WORSE, NEUTRAL = "better", "worse", "neutral"
 # A figure with one of these words in its name is the worse the higher it is: a loss, certainty
 # about noise, or one answer for everything. The others are shares of right answers.
 _WORSE_IF_HIGHER = frozenset(
     "loss gap sure confidence fives zeros ones sevens top taken".split()  # noqa: SIM905
 )
+_NEITHER = frozenset({MARGIN, "dimensions"})
 
 
 class NotAboveZeroError(AssertionError):
@@ -80,7 +83,7 @@ class Checks:
         named = self.intervals.get(outcome.id, {})
         found = [
             self._said(outcome.id, name, value, named[name])
-            for name, value in _values(outcome).items()
+            for name, value in values_of(outcome).items()
             if name in named and named[name].checkable and value not in named[name]
         ]
         expected, margin = self.expected(outcome.id), outcome.margin
@@ -91,12 +94,44 @@ class Checks:
 
     def _said(self, claim_id: str, name: str, value: float, interval: Interval) -> str:
         away = value - interval.centre
-        worse = (away > 0) == bool(_WORSE_IF_HIGHER & set(name.split("_")))
+        which = direction(name, away)
+        if which == NEUTRAL:
+            which = "higher" if away > 0 else "lower"
         return (
             f"{claim_id}: {name} {value:.4g}, evidence of {self.evidence.worlds} worlds: "
             f"{interval.low:.4g} to {interval.high:.4g} "
-            f"({'worse' if worse else 'better'} by {abs(away):.2g} than their typical {interval.centre:.4g})"
+            f"({which} by {abs(away):.2g} than their typical {interval.centre:.4g})"
         )
+
+
+def headline(outcome: Outcome, word: str, evidence: Evidence) -> str:
+    """Say in one line by how much a claim holds or fails here, and by how much in the evidence.
+
+    `word` is the word whose bound decides.
+    """
+    measured = evidence.claims.get(outcome.id)
+    worlds = measured.margins.get(MARGIN, ()) if measured else ()
+    known = ""
+    if len(worlds) > 1:
+        mean, sd = statistics.mean_and_deviation(worlds)
+        known = f" (evidence, {len(worlds)} worlds: {_signed(mean)} ± {sd:.2g})"
+    figures = ", ".join(f"{name} {value:.3g}" for name, value in outcome.figures.items())
+    return (
+        f"{outcome.id}: margin {_signed(outcome.margin or 0)}: {figures}; {word} means "
+        f"{MEANINGS[word]}{known}"
+    )
+
+
+def direction(name: str, difference: float) -> str:
+    """Return whether a figure that moves by `difference` becomes `better` or `worse`.
+
+    `neutral` for a margin, which says how true a sentence is and not how good a network is, for
+    the shape of an input, and where nothing moves.
+    """
+    if name in _NEITHER or not difference:
+        return NEUTRAL
+    higher_is_worse = bool(_WORSE_IF_HIGHER & set(name.split("_")))
+    return WORSE if (difference > 0) == higher_is_worse else BETTER
 
 
 def checks_of(evidence: Evidence | None) -> Checks | None:
@@ -132,18 +167,8 @@ def predates(changed: Iterable[str], evidence: Evidence) -> str:
     )
 
 
-def _columns(evidence: Evidence) -> dict[tuple[str, str], tuple[tuple[float, ...], Scale]]:
-    return {
-        (claim, name): (values, _scale(name, values, evidence.head.images))
-        for claim, measured in evidence.claims.items()
-        for name, values in {
-            **measured.figures,
-            **{each: v for each, v in measured.margins.items() if each == MARGIN},
-        }.items()
-    }
-
-
-def _scale(name: str, values: Iterable[float], images: int) -> Scale:
+def scale_of(name: str, values: Iterable[float], images: int) -> Scale:
+    """Return the scale of a figure by its name and its values, or of the margin."""
     kind = MARGIN
     if "loss" in name.split("_"):
         kind = "loss"
@@ -152,6 +177,22 @@ def _scale(name: str, values: Iterable[float], images: int) -> Scale:
     return Scale(kind=kind, images=images)
 
 
-def _values(outcome: Outcome) -> dict[str, float]:
+def values_of(outcome: Outcome) -> dict[str, float]:
+    """Return the figures of one world by name, and the margin where there is one."""
     values = dict(outcome.figures)
     return values if outcome.margin is None else {**values, MARGIN: outcome.margin}
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2g}".replace("-", "−")
+
+
+def _columns(evidence: Evidence) -> dict[tuple[str, str], tuple[tuple[float, ...], Scale]]:
+    return {
+        (claim, name): (values, scale_of(name, values, evidence.head.images))
+        for claim, measured in evidence.claims.items()
+        for name, values in {
+            **measured.figures,
+            **{each: v for each, v in measured.margins.items() if each == MARGIN},
+        }.items()
+    }

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from mnistrobust.bench.command import bench
+from mnistrobust.commands.baselines import baseline_app
 from mnistrobust.commands.battery import check, export_views
 from mnistrobust.commands.judging import claims, evidence, questions, replicate, report, verify
 from mnistrobust.commands.mutating import mutants
@@ -41,6 +42,7 @@ for command in (
 app.command(name="export-views")(export_views)
 app.command(name="data")(data_command)
 app.add_typer(store_app, name="store", invoke_without_command=True)
+app.add_typer(baseline_app, name="baseline", invoke_without_command=True)
 
 _INTERRUPTED = 130
 _WrongUsageError: Any = typer.BadParameter.__base__  # click's own, wherever typer keeps it

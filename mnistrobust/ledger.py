@@ -132,7 +132,7 @@ class Row:
             name: sum(each.figures[name] for each in self.outcomes) / len(self.outcomes)
             for name in names
         }
-        return ", ".join(f"{inert(name)} {value:.3g}" for name, value in means.items())
+        return inert(", ".join(f"{name} {value:.3g}" for name, value in means.items()))
 
     @property
     def outcome(self) -> str:
@@ -207,7 +207,7 @@ def markdown(results: Results, evidence: Evidence | None = None) -> str:
     lines = [
         "# Ledger",
         "",
-        f"Data: {_cell(str(results.source))}. Seeds: {', '.join(map(str, results.seeds))}.",
+        f"Data: {cell(str(results.source))}. Seeds: {', '.join(map(str, results.seeds))}.",
         *([f"\n{results.source.notice}"] if results.source.notice else []),
         *([f"\nVerdicts: {rule(evidence.worlds)}."] if evidence else []),
         "",
@@ -221,7 +221,7 @@ def markdown(results: Results, evidence: Evidence | None = None) -> str:
         cells = (
             claim.id, claim.kind, claim.statement, said, each.measured, each.outcome, verdict,
         )  # fmt: skip
-        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+        lines.append("| " + " | ".join(map(cell, cells)) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -241,13 +241,13 @@ def verdicts_markdown(claims: Iterable[Claim], evidence: Evidence | None) -> str
         word = f"**{each.judged[0]}**"
         if verdict and verdict.depends_on_wording:
             word += ", depends on the wording"
-        said = f"`{claim.id}`: {_cell(claim.statement)}"
-        lines.append(f"| {said} | {word} | {held} | {_cell(claim.instead or '')} |")
+        said = f"`{claim.id}`: {cell(claim.statement)}"
+        lines.append(f"| {said} | {word} | {held} | {cell(claim.instead or '')} |")
     return "\n".join(lines) + "\n"
 
 
-def _cell(text: str) -> str:
-    """Make text inert in a Markdown table."""
+def cell(text: str) -> str:
+    """Return text as one line that is inert in a Markdown table, and in a terminal that shows it."""
     text = inert(text.replace("\n", " "))
     for character in "\\`*_<>[]|":
         text = text.replace(character, f"\\{character}")

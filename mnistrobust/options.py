@@ -25,7 +25,6 @@ StoreDir = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
 Seed = Annotated[int, typer.Option(min=0, help="The world: every seed trains other networks.")]
-On = Annotated[str, typer.Option("--on", metavar="VIEW", help="View: clean, offset-noise, …")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes (default: what fits).")]
 EvidenceFile = Annotated[
     str | None,
@@ -33,5 +32,4 @@ EvidenceFile = Annotated[
         "--evidence", metavar="none|FILE", help="Judge by this evidence (default: the committed)."
     ),
 ]
-RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="Such as ann_noisy.")]
 ReportDir = Annotated[Path, typer.Option("--report", metavar="DIR", help="Folder of the report.")]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -17,6 +17,9 @@ from rich.text import Text
 from mnistrobust.errors import UsageError, inert
 from mnistrobust.progress import Board
 from mnistrobust.world import Task, World
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _REFRESH_SECONDS = 0.5
 
@@ -30,7 +33,7 @@ def print_mapping(values: Mapping[str, Any]) -> None:
     """Print names and values, a line each."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in values.items():
-        table.add_row(Text(name, style="bold"), Text(_plain(value), overflow="fold"))
+        table.add_row(Text(name, style="bold"), Text(plain(value), overflow="fold"))
     Console(highlight=False).print(table)
 
 
@@ -41,6 +44,17 @@ def print_training(ends: Mapping[str, Mapping[str, float]]) -> None:
         table.add_column(name, justify="right")
     for recipe, values in ends.items():
         table.add_row(recipe, *(f"{value:.4f}" for value in values.values()))
+    Console(highlight=False).print(table)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print a table with a line for each mapping; nothing for none. Nested values are left out."""
+    if not rows:
+        return
+    names = [name for name, value in rows[0].items() if not isinstance(value, Mapping)]
+    table = Table(*names, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(plain(row[name]), overflow="fold") for name in names))
     Console(highlight=False).print(table)
 
 
@@ -75,8 +89,8 @@ def prepare(world: World, tasks: Sequence[Task], workers: int | None = None) -> 
             world.board = None
 
 
-def save_overview(world: World, recipe: str, view: str, target: Path) -> None:
-    """Draw a recipe's pictures on a view and save them."""
+def overview(world: World, recipe: str, view: str) -> "Figure":
+    """Draw a recipe's pictures on a view, with images of its first draw."""
     from mnistrobust import data, plots
     from mnistrobust.randomness import stream
     from mnistrobust.views import view_named
@@ -84,7 +98,12 @@ def save_overview(world: World, recipe: str, view: str, target: Path) -> None:
     draws = view_named(view).draws(data.load(world.source), stream(world.seed, "view", view))
     images, _ = next(draws)
     history = world.trained(recipe).history
-    figure = plots.overview(world.read(recipe, on=view), history, images[:10])
+    return plots.overview(world.read(recipe, on=view), history, images[: plots.STRIP])
+
+
+def save_overview(world: World, recipe: str, view: str, target: Path) -> None:
+    """Draw a recipe's pictures on a view and save them."""
+    figure = overview(world, recipe, view)
     try:
         figure.savefig(target)
     except (OSError, ValueError) as error:  # ValueError: a format that matplotlib lacks
@@ -129,11 +148,14 @@ def _watch(board: Board, ended: threading.Event) -> None:
                 progress.update(bar, description=str(now), completed=now.fraction)
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """Return a value of a command's JSON as one line of text."""
     if value is None:
         return "–"
     if isinstance(value, float):
         return f"{value:.4f}"
     if isinstance(value, list):
-        return " ".join(_plain(each) for each in value)
+        return " ".join(plain(each) for each in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{plain(name)} {plain(each)}" for name, each in value.items())
     return inert(value)

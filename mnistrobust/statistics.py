@@ -200,6 +200,40 @@ def prediction_interval(values: Sequence[float], scale: Scale, alpha: float) -> 
     return Interval(low=low, centre=centre, high=high, scale=scale)
 
 
+def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and the standard deviation of at least two worlds' values."""
+    found = np.asarray(values, np.float64)
+    return float(found.mean()), float(found.std(ddof=1))
+
+
+def deviations(before: float, after: float, values: Sequence[float], scale: Scale) -> float:
+    """Return how many standard deviations of worlds' `values` lie from `before` to `after`.
+
+    Taken on the transformed scale, signed as the change is. A deviation is at least one image
+    wide. Raises UsageError for fewer than two values.
+    """
+    if len(values) < 2:
+        raise UsageError(f"Expected at least two worlds, received {len(values)}.")
+    transformed = scale.forward(values)
+    least = 1 / scale.images
+    if scale.kind == "share":
+        centre = scale.backward(float(transformed.mean()))
+        inwards = centre + (least if centre < 0.5 else -least)
+        least = float(abs(scale.forward(inwards) - scale.forward(centre)))
+    start, end = scale.forward([before, after])
+    return float((end - start) / max(float(transformed.std(ddof=1)), least))
+
+
+def difference_bound(worlds: int, alpha: float) -> float:
+    """Return how many standard deviations two more worlds differ by with the probability `alpha`.
+
+    The deviation is estimated from so many worlds: Student's t with the factor sqrt(2).
+    """
+    from scipy.special import stdtrit
+
+    return float(-stdtrit(worlds - 1, alpha / 2) * np.sqrt(2))
+
+
 def left_out_alarms(columns: Sequence[tuple[Sequence[float], Scale]], alpha: float) -> list[int]:
     """Return for each world in how many columns it leaves the interval of all the others.
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mnistrobust import questions
@@ -34,16 +34,22 @@ def find_clone(start: Path | None = None) -> Path:
 
 
 def verify(
-    options: Mapping[str, str | None], *, offline: bool, models: Iterable[str] = ()
+    options: Mapping[str, str | None],
+    *,
+    offline: bool,
+    models: Sequence[str] = (),
+    families: Sequence[str] = (),
 ) -> tuple[Results | None, int]:
-    """Run the claims' specs and return what they report and the exit code.
+    """Run the claims' specs, all or those of some families, and return their report and exit code.
 
-    `models` are architectures in place of named ones, as `family=module:function`. pytest writes to standard error. Results are None where it could not run the specs.
+    `models` are architectures in place of named ones, as `family=module:function`. pytest writes
+    to standard error. Results are None where it could not run the specs.
     """
     clone = find_clone()
-    with tempfile.TemporaryDirectory(prefix="mnistrobust-") as folder:
+    specs = [str(_SPECS / f"test_{family}.py") for family in families] or [str(_SPECS)]
+    with tempfile.TemporaryDirectory(prefix="mnistrobust-", ignore_cleanup_errors=True) as folder:
         target = Path(folder) / "results.json"
-        command = [sys.executable, "-m", "pytest", str(_SPECS), "-n", "auto"]
+        command = [sys.executable, "-m", "pytest", *specs, "-n", "auto"]
         command += ["--results", str(target)]
         for name, value in options.items():
             if value is not None:
@@ -51,21 +57,22 @@ def verify(
         command += ["--offline"] if offline else []
         for model in models:
             command += ["--model", model]
-        code = _run(command, clone, _finding(Path.cwd()) if models else None)
+        code = _run(command, clone, Path(folder), importing=Path.cwd() if models else None)
         results = Results.from_json(target.read_text("utf-8")) if target.exists() else None
     if results is not None and not results.outcomes:
         results = None
     return results, {0: 0, 1: 1, 3: 3}.get(code, 2)
 
 
-def _finding(folder: Path) -> dict[str, str]:
-    """Return an environment in which Python finds the modules of a folder too."""
-    known = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *([known] if known else [])])}
-
-
-def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None) -> int:
-    with subprocess.Popen(command, cwd=folder, stdout=sys.stderr, env=environment) as process:  # noqa: S603
+def _run(command: Sequence[str], clone: Path, folder: Path, importing: Path | None = None) -> int:
+    # What pytest leaves behind when it is ended goes with our folder.
+    environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))}
+    if importing:  # where the reader's own modules lie
+        known = os.environ.get("PYTHONPATH")
+        environment["PYTHONPATH"] = os.pathsep.join([str(importing), *([known] if known else [])])
+    with subprocess.Popen(  # noqa: S603
+        command, cwd=clone, stdout=sys.stderr, env=environment
+    ) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:

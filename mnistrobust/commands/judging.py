@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistrobust.commands import print_json
+from mnistrobust.commands import absolute, print_json
+from mnistrobust.commands.names import ClaimId, Since
 from mnistrobust.errors import UsageError
 from mnistrobust.options import (
     BACKENDS,
@@ -21,8 +22,10 @@ from mnistrobust.options import (
 )
 
 if TYPE_CHECKING:
+    from mnistrobust.changes import Changes
     from mnistrobust.evidence import Evidence
     from mnistrobust.ledger import Results
+    from mnistrobust.runs import Run
 
 
 def verify(
@@ -45,6 +48,7 @@ def verify(
         Path | None, typer.Option(metavar="FILE", help="Also write the results as JSON here.")
     ] = None,
     report: ReportDir = Path("report"),
+    baseline: Since = None,
     as_json: Json = False,
 ) -> None:
     """Train what is missing, check every claim, print the ledger and write it as a report."""
@@ -58,23 +62,26 @@ def verify(
     verifying.find_clone()
     seeds_of(seeds)
     verifying.check_targets(report, results)
+    before = _baseline(baseline, seeds, data, store, offline=offline)
     open_store(store)
     replaced_by(model or ())
     if data not in {None, "auto", "mnist5k"}:
         decide(data)  # a wrong path is one line here, not a run of pytest
     options = {
-        "--data": data if data in {None, "auto", "mnist5k"} else _absolute(data),
-        "--store": _absolute(store),
+        "--data": data if data in {None, "auto", "mnist5k"} else absolute(data),
+        "--store": absolute(store),
         "--seeds": seeds,
-        "--evidence": evidence if evidence in {None, "none"} else _absolute(evidence),
+        "--evidence": evidence if evidence in {None, "none"} else absolute(evidence),
     }
     found, code = verifying.verify(options, offline=offline, models=model or ())
     if found is None:
         raise typer.Exit(code)
     if results:
         results.write_text(found.to_json(), "utf-8")
-    _report(found, report, load(found.source.name, evidence), store, as_json=as_json)
-    raise typer.Exit(code)
+    known = load(found.source.name, evidence)
+    changes = _changes(before, baseline, found, store, known, report)
+    _report(found, report, known, store, changes, as_json=as_json)
+    raise typer.Exit(1 if changes and changes.worse and not code else code)
 
 
 def report(
@@ -99,9 +106,7 @@ def report(
 
 
 def claims(
-    claim_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="Such as ann.offset_noise_hurts.")
-    ] = None,
+    claim_id: ClaimId = None,
     data: Data = None,
     evidence: EvidenceFile = None,
     picture: Annotated[
@@ -233,18 +238,66 @@ def replicate(
 
 
 def _report(
-    found: "Results", folder: Path, known: "Evidence | None", store: str | None, *, as_json: bool
+    found: "Results",
+    folder: Path,
+    known: "Evidence | None",
+    store: str | None,
+    changes: "Changes | None" = None,
+    *,
+    as_json: bool,
 ) -> None:
-    from mnistrobust import ledger_view, rendering, report
+    from mnistrobust import changes_view, ledger_view, rendering, report
     from mnistrobust.store import open_store
 
     report.write(found, folder, known, store=open_store(store))
     ledger_view.save_ledger(found, folder / "ledger.svg", known)
     if as_json:
-        print_json(json.loads(found.to_json()))
+        said = {"changes": changes.to_json()} if changes else {}
+        print_json({**json.loads(found.to_json()), **said})
     else:
         ledger_view.print_ledger(found, known)
+        if changes:
+            changes_view.print_changes(changes)
         rendering.note(f"Report: {folder / report.PAGE} ({', '.join(report.FILES)} beside it)")
+
+
+def _baseline(
+    name: str | None, seeds: str | None, data: str | None, store: str | None, *, offline: bool
+) -> "Run | None":
+    """Return the baseline to compare with, before anything runs."""
+    if name is None:
+        return None
+    from mnistrobust import baselines
+    from mnistrobust.data import decide
+    from mnistrobust.store import open_store
+
+    if seeds is not None:
+        raise UsageError("--baseline compares the world of seed 0: leave out --seeds.")
+    return baselines.load(name, open_store(store), decide(data or "auto", offline=offline))
+
+
+def _changes(
+    before: "Run | None",
+    name: str | None,
+    found: "Results",
+    store: str | None,
+    known: "Evidence | None",
+    folder: Path,
+) -> "Changes | None":
+    """Compare with the baseline, and write that beside the ledger, or nothing without one."""
+    if before is None or name is None:
+        for stale in ("changes.json", "changes.md"):
+            (folder / stale).unlink(missing_ok=True)
+        return None
+    from mnistrobust import baselines, changes_view, runs
+    from mnistrobust.store import open_store, write_whole
+    from mnistrobust.world import World
+
+    run = runs.run_of(found, World(found.seeds[0], found.source, open_store(store)))
+    changes = baselines.compare(before, run, name=name, evidence=known)
+    write_whole(folder / "changes.json", json.dumps(changes.to_json(), indent=1).encode())
+    write_whole(folder / "changes.md", changes_view.markdown(changes).encode())
+    return changes
 
 
 def _dataset(data: str | None) -> str:
@@ -256,8 +309,3 @@ def _dataset(data: str | None) -> str:
     from mnistrobust.data import decide
 
     return decide(data).name
-
-
-def _absolute(path: str | None) -> str | None:
-    """Make a path independent of the folder that the specs run in."""
-    return str(Path(path).expanduser().absolute()) if path else None

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mnistrobust.commands import print_json
+from mnistrobust.commands.names import On, RecipeName, RecipeNames
 from mnistrobust.errors import UsageError, inert
-from mnistrobust.options import Data, Json, Offline, On, RecipeName, Seed, StoreDir, Workers
+from mnistrobust.options import Data, Json, Offline, Seed, StoreDir, Workers
 
 if TYPE_CHECKING:
     from mnistrobust.data import Source
@@ -35,9 +36,7 @@ def measure(
 
 
 def train(
-    recipes: Annotated[
-        list[str] | None, typer.Argument(metavar="[RECIPE]…", help="Default: all recipes.")
-    ] = None,
+    recipes: RecipeNames = None,
     seed: Seed = 0,
     workers: Workers = None,
     data: Data = None,

@@ -11,7 +11,8 @@ from mnistrobust.views import VIEWS
 
 COMMANDS = {
     ("verify",): {
-        "--data", "--offline", "--store", "--seeds", "--evidence", "--results", "--report", "--json",
+        "--data", "--offline", "--store", "--seeds", "--evidence", "--results", "--report",
+        "--baseline", "--json",
     },
     ("report",): {"--results", "--report", "--store", "--evidence", "--json"},
     ("claims",): {"--data", "--evidence", "--picture", "--json"},
@@ -31,6 +32,12 @@ COMMANDS = {
     ("store",): {"--store", "--json"},
     ("store", "verify"): {"--store", "--json"},
     ("store", "clear"): {"--store", "--yes"},
+    ("baseline", "save"): {"--data", "--offline", "--store", "--family", "--replace", "--json"},
+    ("baseline", "compare"): {
+        "--data", "--offline", "--store", "--evidence", "--json", "--markdown",
+    },
+    ("baseline", "list"): {"--store", "--json"},
+    ("baseline", "remove"): {"--store"},
 }  # fmt: skip
 
 READING = [

@@ -40,6 +40,10 @@ def test_noisy_plus_noise_answers_five(claim, world):
 
 def margin(value):
     return Margin("a word", value, value, value)
+
+
+def much_better(value):
+    return Margin("much better", value - 0.1, value - 0.05, value - 0.2)
 """
 
 
@@ -107,6 +111,82 @@ def test_a_world_unlike_the_evidence_fails(old, new, said, suite):
     assert "1 failed" in ended.out
     assert said in ended.out
     assert "failed" in suite.results.values()
+
+
+def test_a_failure_says_it_in_one_line(suite):
+    """Margin, figures, what the word means, and the evidence; the results have the figures too."""
+    ended = suite.run(old="margin(0.2)", new="much_better(0.05)")
+
+    line = (
+        f"{WINS}: margin −0.05: noisy 0.8; much better means more than +0.1 "
+        f"(evidence, 24 worlds: +0.2 ± 0.0"
+    )
+    assert line in ended.out
+    assert f"  failed            -0.050  {WINS}: {line[:60]}" in ended.out
+    rows = json.loads((suite.folder / "results.json").read_text())["claims"]
+    row = next(row for row in rows if row["id"] == WINS)
+    assert (row["figures"], row["outcome"]) == ({"noisy": 0.8}, "failed")
+    assert row["error"].startswith(line)
+
+
+def test_the_summary_lists_claims_by_verdict(suite):
+    """Under each verdict of the evidence, what this world says."""
+    ended = suite.run()
+
+    told = ended.out[ended.out.index("= claims =") :]
+    places = [
+        told.index(word) for word in ("reproduced (1):", "refuted (1):", "seed-dependent (1):")
+    ]
+    assert places == sorted(places)
+    assert f"  holds             +0.200  {WINS}" in told
+    assert f"  does not hold     -0.400  {FIVES}" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ran"),
+    [
+        (("-k", "wins_on_noisy"), {WINS}),
+        (("-x",), {WINS}),
+        (("-n", "2"), {WINS, FIVES, UNSURE}),
+    ],
+    ids=["-k", "-x", "xdist"],
+)
+def test_pytests_own_options_choose_specs(arguments, ran, suite):
+    """What ran is listed, and nothing else."""
+    ended = suite.run(*arguments, old="noisy=0.8", new="noisy=0.5")
+
+    assert ended.code == 1
+    assert set(suite.results) == ran
+    assert all(each in ended.out for each in ran)
+
+
+def test_the_last_failure_runs_alone(suite):
+    """`--lf` after a failed run."""
+    for arguments in ((), ("--lf",)):
+        suite.run(*arguments, old="noisy=0.8", new="noisy=0.5")
+
+    assert suite.results == {WINS: "failed"}
+
+
+def test_a_collection_judges_nothing(suite):
+    """`--collect-only` names the specs, and has no section on claims."""
+    ended = suite.run("--collect-only", "-q")
+
+    assert ended.code == 0
+    assert "test_noise_training_wins_on_noisy" in ended.out
+    assert "judged claims hold" not in ended.out
+
+
+def test_a_page_of_pytest_html_has_the_failure(suite):
+    """The plugin, where installed, changes no outcome, and shows our line."""
+    pytest.importorskip(
+        "pytest_html", reason="pytest-html is not installed: pip install -e '.[dev]'"
+    )
+
+    ended = suite.run("--html", "page.html", old="noisy=0.8", new="noisy=0.5")
+
+    assert (ended.code, "1 failed" in ended.out) == (1, True), ended.out
+    assert f"{WINS}: noisy 0.5" in (suite.folder / "page.html").read_text("utf-8")
 
 
 def test_a_changed_recipe_is_judged_by_the_old_evidence(suite):

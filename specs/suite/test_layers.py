@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 
 # Each module may import from those above it only.
 LAYERS = (
-    ("errors", "options", "randomness", "backend", "words", "code", "progress"),
-    ("metrics", "transforms", "mnist_files", "models", "engine", "statistics", "seeds"),
+    ("errors", "options", "randomness", "backend", "words", "code", "progress", "flips"),
+    ("metrics", "transforms", "mnist_files", "models", "engine", "statistics", "seeds", "phrases"),
     ("data", "claims", "inputs"),
     ("store", "recipes", "views", "evidence"),
     ("replacing",),
@@ -25,8 +25,9 @@ LAYERS = (
     ("ledger", "questions"),
     ("readings", "training", "verifying", "checking", "live"),
     ("world", "plots"),
-    ("parallel", "document", "making", "strip_plots"),
-    ("rendering", "strategies", "replicating", "sensitivity", "report"),
+    ("parallel", "document", "making", "strip_plots", "runs"),
+    ("rendering", "strategies", "replicating", "sensitivity", "changes"),
+    ("report", "baselines", "changes_view", "notebook"),
     ("ledger_view", "mutants"),
     ("battery",),
     ("bench", "commands", "testing"),

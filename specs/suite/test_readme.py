@@ -1,6 +1,8 @@
 """The README's commands, examples and tables match the code."""
 
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +60,24 @@ def test_speed_is_what_the_benchmark_printed():
     section = re.search(r"<!-- speed -->\n(.*?)<!-- end -->", README, re.DOTALL)[1]
 
     assert section == tables.markdown(running.from_files([ROOT / ".github" / "speed.json"]))
+
+
+@pytest.mark.skipif(shutil.which("sed") is None, reason="no sed on this system")
+def test_the_changed_dropout_is_the_anns(tmp_path):
+    """The command that edits the builder changes its three rates, and keeps the old file."""
+    (tmp_path / "mnistrobust").mkdir()
+    models = tmp_path / "mnistrobust" / "models.py"
+    shutil.copy(ROOT / "mnistrobust" / "models.py", models)
+    before = models.read_text("utf-8")
+    save, edit, compare = block("example: baseline").splitlines()
+
+    subprocess.run(shlex.split(edit), cwd=tmp_path, check=True)
+
+    assert models.read_text("utf-8").count("Dropout(0.6)") == 3
+    assert models.with_name("models.py.bak").read_text("utf-8") == before
+    assert (save.split()[:3], compare.split()[:3]) == (
+        ["mnistrobust", "baseline", "save"], ["mnistrobust", "baseline", "compare"],
+    )  # fmt: skip
 
 
 @pytest.mark.slow
