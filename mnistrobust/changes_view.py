@@ -82,6 +82,25 @@ def markdown(changes: Changes) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def rows(changes: Changes) -> list[dict[str, str]]:
+    """Return the changes as the report's table: summary, claims, figures, then networks."""
+    names = ("what", "before", "now", *_unit(changes), "change")
+    found = [dict.fromkeys(names, "") | {"what": line} for line in _head(changes)]
+    found += [
+        dict.fromkeys(names, "") | {"what": each.claim, "before": each.before, "now": each.after}
+        for each in changes.turns
+    ]
+    found += [dict(zip(names, _figure(each, changes), strict=True)) for each in changes.figures]
+    for flip in _sorted(changes.flips):
+        what, answers, lost, gained, p, _ = _flip(flip)
+        told = {
+            "now": f"{answers} answers changed",
+            "change": f"lost {lost}, gained {gained}, p {p}",
+        }
+        found.append(dict.fromkeys(names, "") | {"what": what} | told)
+    return found
+
+
 def _head(changes: Changes) -> Iterator[str]:
     yield f"Since the baseline '{changes.baseline}' ({changes.made}, {changes.dataset}, seed 0):"
     if not (changes.figures or changes.flips or changes.turns):

@@ -249,7 +249,8 @@ def _report(
     from mnistrobust import changes_view, ledger_view, rendering, report
     from mnistrobust.store import open_store
 
-    report.write(found, folder, known, store=open_store(store))
+    table = changes_view.rows(changes) if changes else None
+    report.write(found, folder, known, store=open_store(store), changes=table)
     ledger_view.save_ledger(found, folder / "ledger.svg", known)
     if as_json:
         said = {"changes": changes.to_json()} if changes else {}

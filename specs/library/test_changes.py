@@ -260,3 +260,17 @@ def test_json_has_every_figure_and_image():
     assert fields["flips"][0]["lost"] == list(range(10))
     assert fields["worse"] == list(found.worse)
     assert (fields["worlds"], fields["baseline"]) == (24, "before")
+
+
+def test_the_page_has_a_row_for_each_change():
+    """The verdict, the figure and the network are rows of the same columns."""
+    found = changes(run(noisy=0.8), run(noisy=0.5, answers=wrong(*range(10))))
+
+    rows = changes_view.rows(found)
+
+    assert {tuple(row) for row in rows} == {("what", "before", "now", "sd", "change")}
+    assert any(row["what"].startswith("WORSE") for row in rows)
+    (figure,) = [row for row in rows if row["what"] == f"{WINS} noisy"]
+    assert (figure["before"], figure["now"], figure["change"]) == ("0.8000", "0.5000", "worse")
+    assert rows[-1]["what"] == "ann on clean"
+    assert rows[-1]["change"].startswith("lost 10, gained 0")
