@@ -87,9 +87,15 @@ class Ledger:
 class _Shown(Reading):
     """A reading that a notebook shows as a table; `Reading` itself is what evidence is made by."""
 
+    def __repr__(self) -> str:
+        return self._facts().to_string(index=False, header=False)
+
     def _repr_html_(self) -> str:
+        return _table(self._facts(), header=False)
+
+    def _facts(self) -> pd.DataFrame:
         facts = {name: rendering.plain(value) for name, value in self.to_json().items()}
-        return _table(pd.DataFrame({"": facts.keys(), " ": facts.values()}), header=False)
+        return pd.DataFrame({"": facts.keys(), " ": facts.values()})
 
 
 @dataclass(frozen=True, eq=False)

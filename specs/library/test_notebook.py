@@ -77,6 +77,7 @@ def test_a_reading_shows_its_figures(rehearsal):
 
     assert found.to_json() == rehearsal.read("ann_1000", on="clean").to_json()
     assert f"<td>{found.accuracy:.4f}</td>" in found._repr_html_()
+    assert f"accuracy {found.accuracy:.4f}" in " ".join(repr(found).split())
     with pytest.raises(UsageError, match="did you mean 'clean'"):
         mr.read("ann_1000", on="claen", data="mnist5k", store=rehearsal.store.root)
 
