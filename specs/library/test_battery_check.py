@@ -13,7 +13,7 @@ from mnistrobust.battery import running
 
 ROOT = Path(__file__).parents[2]
 GOOD = """
-from mnistrobust import decide, load
+from mnistrobust.data import decide, load
 from digit_models import softmax, trained
 
 print("noise on standard output")
