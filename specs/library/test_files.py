@@ -1,16 +1,17 @@
 """Model files of strangers: hostile ones are refused, and good ones answer as in Keras."""
 
 import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile_files import keras_file, write_corpus
 
 from mnistrobust.battery import files, trusted
 from mnistrobust.battery.child import Child
+from mnistrobust.battery.opening import is_pickle
 from mnistrobust.battery.refusal import RefusedError
 
 FOLDER = Path(files.__file__).parent
@@ -48,6 +49,8 @@ def snapshot(folder):
 @pytest.mark.slow
 def test_a_hostile_corpus_is_refused_file_by_file(tmp_path):
     """Each in one printable line, with nothing run or touched, in bounded memory and time."""
+    from hostile_files import write_corpus  # here, for h5py takes a while to load
+
     corpus = write_corpus(tmp_path)
     before = snapshot(tmp_path)
     done = subprocess.run(
@@ -75,6 +78,8 @@ def test_a_hostile_corpus_is_refused_file_by_file(tmp_path):
 @pytest.mark.slow
 def test_the_good_file_that_the_corpus_changes_is_read(tmp_path):
     """So that each hostile file is refused for what it differs in; a link to it is a file too."""
+    from hostile_files import keras_file
+
     path = tmp_path / "good.keras"
     path.write_bytes(keras_file())
     (tmp_path / "link.keras").symlink_to(path)
@@ -95,6 +100,7 @@ def test_a_pickle_is_refused_with_trust_too(tmp_path):
         with pytest.raises(RefusedError, match="a pickle") as caught:
             files.load(path, trust=True)
         assert "--trust" not in str(caught.value)
+    assert not is_pickle(struct.pack("<Q", 0x0180) + b'{"weight00"')  # of a .safetensors file
 
 
 def variants(keras):
