@@ -45,7 +45,9 @@ def members(data: bytes, allowed: Callable[[str], bool]) -> dict[str, bytes]:
             _check_spans(data, infos, directory)
             return {info.filename: _unpacked(archive, info) for info in infos}
     except _BROKEN as error:
-        raise RefusedError(f"the zip is damaged ({type(error).__name__})") from error
+        raise RefusedError(
+            f"the zip is not what its directory says: {type(error).__name__}"
+        ) from error
 
 
 def _directory_start(data: bytes) -> int:

@@ -38,7 +38,7 @@ class Child:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         home = {"HOME": folder.name, "USERPROFILE": folder.name, "TMPDIR": folder.name}
         self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-I", str(Path(__file__).with_name(script)), *arguments],
+            [sys.executable, "-I", str(Path(__file__).parent / script), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

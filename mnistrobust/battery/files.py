@@ -9,6 +9,7 @@ import io
 import json
 import re
 import struct
+import tokenize
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -179,7 +180,10 @@ def _of_npy(data: bytes, name: str) -> np.ndarray:
     version = np.lib.format.read_magic(file)
     if version != (1, 0):
         raise RefusedError(f"{quoted(name)} is of another version of the format")
-    shape, by_column, kind = np.lib.format.read_array_header_1_0(file, max_header_size=1000)
+    try:
+        shape, by_column, kind = np.lib.format.read_array_header_1_0(file, max_header_size=1000)
+    except (ValueError, SyntaxError, tokenize.TokenError) as error:
+        raise RefusedError(f"{quoted(name)}: expected the header of an array") from error
     if kind.hasobject:
         raise RefusedError(f"{quoted(name)} holds pickled objects", trustable=False)
     if kind != np.dtype("<f4") or by_column:

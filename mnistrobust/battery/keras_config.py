@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mnistrobust.battery import layers
-from mnistrobust.battery.layers import KINDS, Rule, Shape, exactly, flag, text, whole
+from mnistrobust.battery.layers import IDLE, KINDS, Rule, Shape, exactly, flag, text, whole
 from mnistrobust.battery.refusal import RefusedError, quoted
 
 MAX_LAYERS = 64
@@ -111,9 +111,13 @@ def build(plan: Plan, weights: list[list[np.ndarray]]) -> Callable[[np.ndarray],
     from mnistrobust.backend import import_keras
 
     keras = import_keras()
-    made = [getattr(keras.layers, each.kind)(**each.arguments) for each in plan.layers]
-    model = keras.Sequential([keras.layers.Input(plan.input_shape), *made])
-    for layer, arrays in zip(made, weights, strict=True):
+    used = [
+        (getattr(keras.layers, layer.kind)(**layer.arguments), arrays)
+        for layer, arrays in zip(plan.layers, weights, strict=True)
+        if layer.kind not in IDLE
+    ]
+    model = keras.Sequential([keras.layers.Input(plan.input_shape), *(each for each, _ in used)])
+    for layer, arrays in used:
         layer.set_weights(arrays)
     batch = max(1, min(_BATCH, _BATCH_VALUES // plan.largest))
 

@@ -330,3 +330,6 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "Softmax": Kind(passed={"axis": exactly(-1)}, idle={}, effect=_same),
     }
 )
+
+# What leaves images as they are needs no place in a model that only answers.
+IDLE = frozenset(name for name, kind in KINDS.items() if not kind.passed and kind.effect is _same)

@@ -130,6 +130,7 @@ def test_what_does_not_fit_is_one_line_before_training(body, said, builders):
 @pytest.mark.usefixtures("builders")
 def test_logits_get_a_softmax():
     """So that what is trained and read are probabilities."""
+    replacing.replaced_by(["ann=my_models:create_mlp"])  # finds modules in the working folder
     model = replacing.built("my_models:create_mlp", 11)
 
     assert model.input_shape == (None, 28, 28)

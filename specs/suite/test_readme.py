@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from mnistrobust import sensitivity
 from mnistrobust.bench import running, tables
+from mnistrobust.checking import checks_of
+from mnistrobust.claims import load_claims
+from mnistrobust.evidence import load
+from mnistrobust.ledger import verdicts_markdown
 from mnistrobust.recipes import RECIPES
 from mnistrobust.views import VIEWS
 
@@ -78,6 +83,20 @@ def test_the_changed_dropout_is_the_anns(tmp_path):
     assert (save.split()[:3], compare.split()[:3]) == (
         ["mnistrobust", "baseline", "save"], ["mnistrobust", "baseline", "compare"],
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("verdicts", lambda: verdicts_markdown(load_claims().values(), load("mnist"))),
+        ("sensitivity", lambda: sensitivity.markdown(checks_of(load("mnist")))),
+    ],
+)
+def test_what_evidence_says_is_what_the_commands_print(name, made):
+    """The verdicts are `claims --markdown`, what they allow `evidence --markdown`, word for word."""
+    section = re.search(rf"<!-- {name} -->\n(.*?)<!-- end -->", README, re.DOTALL)[1]
+
+    assert section == made()
 
 
 @pytest.mark.slow
