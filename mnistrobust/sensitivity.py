@@ -49,8 +49,8 @@ def markdown(checks: Checks) -> str:
     alarms = (
         f"On {found['dataset']}, {worlds} worlds give an interval to each of {checks.count} figures "
         f"and margins, at {FALSE_ALARMS:.0%} / {checks.count} each: whatever they have in common, at "
-        f"most {FALSE_ALARMS:.0%} of runs without a fault fail. Left out one by one, "
-        f"{found['alarms_left_out']} of the {worlds} worlds raise an alarm against the others."
+        f"most {FALSE_ALARMS:.0%} of runs without a fault fail. An alarm against "
+        f"all the others is raised by {found['alarms_left_out']} of the {worlds} worlds."
     )
     uncheckable = (
         f"Not checkable on one world, {len(checks.uncheckable)} of {checks.count}: "

@@ -237,7 +237,8 @@ def difference_bound(worlds: int, alpha: float) -> float:
 def left_out_alarms(columns: Sequence[tuple[Sequence[float], Scale]], alpha: float) -> list[int]:
     """Return for each world in how many columns it leaves the interval of all the others.
 
-    A column holds a value for each world. The share of worlds with an alarm estimates the
+    An interval that is too wide to check one world raises no alarm, as in a run. A column holds a
+    value for each world. The share of worlds with an alarm estimates the
     false-alarm rate of a run, whose nominal value is `alpha` times the number of columns.
     """
     worlds = len(columns[0][0]) if columns else 0
@@ -245,7 +246,8 @@ def left_out_alarms(columns: Sequence[tuple[Sequence[float], Scale]], alpha: flo
     for values, scale in columns:
         for left_out in range(worlds):
             others = [*values[:left_out], *values[left_out + 1 :]]
-            alarms[left_out] += values[left_out] not in prediction_interval(others, scale, alpha)
+            interval = prediction_interval(others, scale, alpha)
+            alarms[left_out] += interval.checkable and values[left_out] not in interval
     return alarms
 
 
