@@ -63,7 +63,8 @@ class Tree:
         return {name for name in after if after[name] != self.before.get(name)}
 
 
-def copied(folder):
+def copied(folder, *without):
     copy = folder / "mnistrobust"
-    shutil.copytree(code._FOLDER, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    ignored = shutil.ignore_patterns("__pycache__", *without)
+    shutil.copytree(code._FOLDER, copy, ignore=ignored)
     return copy

@@ -11,6 +11,8 @@ import pytest
 
 from mnistrobust import data
 
+pytestmark = pytest.mark.slow  # time limits and servers, which a change of a model does not touch
+
 
 class Server(http.server.ThreadingHTTPServer):
     """A server on this machine that counts what it is asked for."""
