@@ -84,7 +84,10 @@ def _run(names: list[str], store: str | None, workers: str) -> "Matrix":
     rendering.note(f"trials: {folder}")
 
     def tried(trial: "Trial") -> None:
-        seen = f"{len(trial.failed)} specs fail" if trial.failed else "nothing fails"
+        count = len(trial.failed)
+        seen = (
+            f"{count} {'spec fails' if count == 1 else 'specs fail'}" if count else "nothing fails"
+        )
         rendering.note(f"{trial.fault}: {trial.mistake}: {seen} ({trial.seconds:.0f} s)")
 
     trials = running.trials(chosen, clone, folder, workers, tried)
