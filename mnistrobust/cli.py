@@ -11,9 +11,10 @@ import typer
 from mnistrobust.bench.command import bench
 from mnistrobust.commands.baselines import baseline_app
 from mnistrobust.commands.battery import check, export_views
-from mnistrobust.commands.judging import claims, evidence, questions, replicate, report, verify
+from mnistrobust.commands.judging import claims, evidence, questions, report, verify
 from mnistrobust.commands.mutating import mutants
 from mnistrobust.commands.networks import measure, show, train
+from mnistrobust.commands.replicating import replicate
 from mnistrobust.commands.storing import data_command, store_app
 from mnistrobust.errors import MnistRobustError, say, say_warnings
 
