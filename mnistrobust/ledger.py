@@ -226,24 +226,33 @@ def markdown(results: Results, evidence: Evidence | None = None) -> str:
 
 
 def verdicts_markdown(claims: Iterable[Claim], evidence: Evidence | None) -> str:
-    """Return the judged claims as Markdown: a count of verdicts, and a row for each claim."""
+    """Return the judged claims as Markdown: a count, and a table for each verdict, wrong first."""
     judged = [row(claim, evidence) for claim in claims if claim.judged]
-    lines = [f"Of {len(judged)} claims, {_verdicts(judged, evidence)}.", ""]
+    lines = [f"Of {len(judged)} claims, {_verdicts(judged, evidence)}."]
     if evidence:
-        lines = [f"{lines[0]} Verdicts: {rule(evidence.worlds)}.", ""]
-    lines += [
-        "| the document claims | verdict | holds in | what is true instead |",
-        "|---|---|---|---|",
-    ]
-    for each in judged:
-        verdict, claim = each.verdict, each.claim
-        held = f"{verdict.held}/{verdict.worlds}" if verdict else "–"
-        word = f"**{each.judged[0]}**"
-        if verdict and verdict.depends_on_wording:
-            word += ", depends on the wording"
-        said = f"`{claim.id}`: {cell(claim.statement)}"
-        lines.append(f"| {said} | {word} | {held} | {cell(claim.instead or '')} |")
+        lines = [f"{lines[0]} Verdicts: {rule(evidence.worlds)}."]
+    for word in (REFUTED, SEED_DEPENDENT, REPRODUCED, PROVISIONAL):
+        of_word = [each for each in judged if each.judged[0] == word]
+        wrong = word in {REFUTED, SEED_DEPENDENT}
+        if of_word:
+            names = [
+                "the document claims",
+                "holds in",
+                *(["what is true instead"] if wrong else []),
+            ]
+            lines += ["", f"### {word.capitalize()}", "", _line(names), _line(["---"] * len(names))]
+        for each in of_word:
+            verdict, claim = each.verdict, each.claim
+            held = f"{verdict.held}/{verdict.worlds}" if verdict else "–"
+            if verdict and verdict.depends_on_wording:
+                held += ", depends on the wording"
+            said = f"{cell(claim.statement)} `{claim.id}`"
+            lines.append(_line([said, held, *([cell(claim.instead or "")] if wrong else [])]))
     return "\n".join(lines) + "\n"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def cell(text: str) -> str:

@@ -1,5 +1,6 @@
 """What one world can show: false alarms, what it cannot check, and the smallest change seen."""
 
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mnistrobust.checking import Checks, left_out_alarms
@@ -44,27 +45,52 @@ def sensitivity(checks: Checks) -> dict[str, Any]:
 
 def markdown(checks: Checks) -> str:
     """Return the README's block on one data set."""
-    found, worlds = sensitivity(checks), checks.evidence.worlds
-    seen = checks.count - len(checks.uncheckable)
+    found, worlds, count = sensitivity(checks), checks.evidence.worlds, len(checks.uncheckable)
     alarms = (
         f"On {found['dataset']}, {worlds} worlds give an interval to each of {checks.count} figures "
         f"and margins, at {FALSE_ALARMS:.0%} / {checks.count} each: whatever they have in common, at "
         f"most {FALSE_ALARMS:.0%} of runs without a fault fail. An alarm against "
-        f"all the others is raised by {found['alarms_left_out']} of the {worlds} worlds."
+        f"all the others is raised by {found['alarms_left_out']} of the {worlds} worlds. "
+        f"{count} of the {checks.count} are not checkable on one world."
     )
-    uncheckable = (
-        f"Not checkable on one world, {len(checks.uncheckable)} of {checks.count}: "
-        f"{'; '.join(checks.uncheckable) or 'none'}."
+    return (
+        "\n".join(
+            [
+                alarms,
+                *_folded(
+                    f"{found['dataset']}: the smallest change that each of the {checks.count - count} "
+                    f"checks sees",
+                    "typical value, smallest fall, smallest rise",
+                    found["checks"],
+                    lambda each: (
+                        f"{each['typical']:.3g}, −{each['smallest_fall']:.2g}, "
+                        f"+{each['smallest_rise']:.2g}"
+                        if each["checkable"]
+                        else ""
+                    ),
+                ),
+                *_folded(
+                    f"{found['dataset']}: the {count} that are not checkable on one world",
+                    "where one world may lie",
+                    found["checks"],
+                    lambda each: (
+                        "" if each["checkable"] else f"{each['low']:.3g} to {each['high']:.3g}"
+                    ),
+                ),
+            ]
+        )
+        + "\n"
     )
-    summary = f"<summary>The smallest change that each of the other {seen} sees</summary>"
-    lines = [alarms, "", uncheckable, "", f"<details>{summary}", ""]
-    lines += ["| claim | figure: typical value, smallest fall, smallest rise |", "|---|---|"]
-    for claim, named in found["checks"].items():
-        cells = [
-            f"{name}: {each['typical']:.3g}, −{each['smallest_fall']:.2g}, +{each['smallest_rise']:.2g}"
-            for name, each in named.items()
-            if each["checkable"]
-        ]
+
+
+def _folded(
+    summary: str, says: str, checks: Mapping[str, Any], say: Callable[[Mapping[str, Any]], str]
+) -> Iterator[str]:
+    """Yield a table that opens on demand: a row for each claim with figures to say something of."""
+    yield from ("", f"<details><summary>{summary}</summary>", "")
+    yield from (f"| claim | figure: {says} |", "|---|---|")
+    for claim, named in checks.items():
+        cells = [f"{name}: {said}" for name, each in named.items() if (said := say(each))]
         if cells:
-            lines.append(f"| {claim} | {'; '.join(cells)} |")
-    return "\n".join([*lines, "", "</details>"]) + "\n"
+            yield f"| {claim} | {'; '.join(cells)} |"
+    yield from ("", "</details>")

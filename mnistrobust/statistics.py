@@ -197,6 +197,8 @@ def prediction_interval(values: Sequence[float], scale: Scale, alpha: float) -> 
     if scale.kind != "loss":
         one_image = reach / scale.images
         low, high = min(low, centre - one_image), max(high, centre + one_image)
+    if scale.kind == "share":
+        low, high = max(low, 0.0), min(high, 1.0)
     return Interval(low=low, centre=centre, high=high, scale=scale)
 
 

@@ -8,7 +8,7 @@ import typer
 
 from mnistrobust.commands import print_json
 from mnistrobust.errors import UsageError
-from mnistrobust.options import Json, StoreDir
+from mnistrobust.options import Json, Markdown, StoreDir
 
 if TYPE_CHECKING:
     from mnistrobust.mutants.matrix import Matrix, Trial
@@ -38,12 +38,14 @@ def mutants(
         bool, typer.Option("--list", help="List the faults; run nothing.")
     ] = False,
     as_json: Json = False,
+    markdown: Markdown = False,
 ) -> None:
     """Put mistakes into copies of the library and run the default suite on mnist5k on each.
 
     What is finished is kept beside the store: run the same command again to go on. Exits with 1
-    where the suite does not see a fault.
+    where the suite does not see a fault, and nobody has said why.
     """
+    from mnistrobust.mutants import matrix as kill_matrix
     from mnistrobust.mutants import view
     from mnistrobust.mutants.faults import FAULTS, fault_named
 
@@ -63,9 +65,11 @@ def mutants(
         print_json(
             {"summary": matrix.summary, "trials": [each.to_json() for each in matrix.trials]}
         )
+    elif markdown:
+        typer.echo(kill_matrix.markdown(matrix), nl=False)
     else:
         view.print_matrix(matrix)
-    raise typer.Exit(1 if matrix.survivors else 0)
+    raise typer.Exit(1 if any(not FAULTS[each.fault].unseen for each in matrix.survivors) else 0)
 
 
 def _run(names: list[str], store: str | None, workers: str) -> "Matrix":

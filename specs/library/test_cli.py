@@ -18,7 +18,7 @@ COMMANDS = {
     ("claims",): {"--data", "--evidence", "--picture", "--markdown", "--json"},
     ("questions",): {"--data", "--evidence", "--json"},
     ("evidence",): {"--data", "--evidence", "--markdown", "--json"},
-    ("mutants",): {"--store", "--workers", "--output", "--picture", "--from", "--list", "--json"},
+    ("mutants",): {"--store", "--workers", "--output", "--picture", "--from", "--list", "--json", "--markdown"},
     ("replicate",): {
         "--seeds", "--data", "--offline", "--store", "--workers", "--backend", "--worlds",
         "--output", "--json",

@@ -214,6 +214,17 @@ def test_faults_and_a_known_matrix_are_shown(command, tmp_path):
     path.write_text(found(trial(failed=[SPEC])).to_json(), "utf-8")
     assert command("mutants", "--from", path, "--picture", picture).code == 0
     assert picture.read_text("utf-8").startswith("<?xml")
+    assert "**1 of 1 faults are seen" in command("mutants", "--from", path, "--markdown").out
+
+
+def test_a_survivor_with_a_reason_is_as_expected(command, tmp_path):
+    """Only a fault that is not seen, and of which nobody has said why, ends with exit code 1."""
+    reasons = {bool(fault.unseen): fault.name for fault in FAULTS.values()}
+    path = tmp_path / "matrix.json"
+    for explained, name in reasons.items():
+        path.write_text(found(trial(name, FAULTS[name].sizes[0])).to_json(), "utf-8")
+
+        assert command("mutants", "--from", path).code == (0 if explained else 1)
 
 
 @pytest.mark.parametrize(

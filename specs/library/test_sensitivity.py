@@ -37,14 +37,18 @@ def test_worlds_left_out_are_counted():
 
 
 def test_the_block_names_what_cannot_be_checked():
-    """It is listed once, and is not among the changes that are seen."""
+    """It is listed once, with its interval, and is not among the changes that are seen."""
     text = markdown(CHECKS)
+    seen, unseen = text.split("<details>")[1:]
 
     assert "1% / 4 each" in text
-    assert f"Not checkable on one world, 1 of 4: {UNSURE} sure (" in text
-    assert "each of the other 3 sees" in text
-    assert f"| {WINS} | noisy: 0.79" in text
-    assert f"| {UNSURE} | margin: " in text
+    assert "1 of the 4 are not checkable on one world" in text
+    assert "each of the 3 checks sees" in seen
+    assert f"| {WINS} | noisy: 0.79" in seen
+    assert f"| {UNSURE} | margin: " in seen
+    assert "the 1 that are not checkable" in unseen
+    assert f"| {UNSURE} | sure: 0 to 1 |" in unseen
+    assert WINS not in unseen
 
 
 def test_the_command_prints_figures(command, tmp_path):
@@ -58,13 +62,15 @@ def test_the_command_prints_figures(command, tmp_path):
     assert (ended.code, "mnistrobust replicate" in ended.error) == (2, True)
 
 
-@pytest.mark.parametrize(("held", "word"), [(24, "**reproduced**"), (0, "**refuted**")])
+@pytest.mark.parametrize(("held", "word"), [(24, "Reproduced"), (0, "Refuted")])
 def test_verdicts_as_markdown(held, word, command, tmp_path):
-    """Each judged claim is a row with verdict and count."""
+    """Each judged claim is a row with its count, under its verdict."""
     found = evidence({WINS: measured([0.1] * held + [-0.1] * (24 - held))})
     options = ["--data", "mnist5k", "--evidence", written(found, tmp_path), "--markdown"]
-    rows = command("claims", *options).out.splitlines()[4:]
+    tables = command("claims", *options).out.split("### ")[1:]
+    (table,) = [each for each in tables if each.startswith(word)]
 
-    assert len(rows) == 29
-    (row,) = [each for each in rows if f"`{WINS}`" in each]
-    assert f"| {word} | {held}/24 |" in row
+    assert sum(each.count(" | –") for each in tables) == 28  # provisional, without evidence
+    assert [f"`{WINS}` | {held}/24 |" in each for each in tables] == [
+        each is table for each in tables
+    ]

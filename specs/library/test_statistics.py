@@ -161,6 +161,8 @@ def test_equal_worlds_leave_room_for_a_few_images():
 
     assert 0.998 in found
     assert 0.99 not in found
+    assert found.high == 1.0
+    assert statistics.prediction_interval([0.0] * 24, SHARE, 0.0001).low == 0.0
 
 
 @pytest.mark.parametrize(
