@@ -9,7 +9,9 @@ import pytest
 from synthetic import WINS
 
 from mnistrobust import data
+from mnistrobust.checking import checks_of
 from mnistrobust.errors import MnistRobustError, UsageError
+from mnistrobust.evidence import load
 from mnistrobust.mutants import matrix, running
 from mnistrobust.mutants.faults import FAULTS, Edit, Fault, fault_named
 from mnistrobust.mutants.matrix import Matrix, Trial
@@ -197,6 +199,26 @@ def test_a_suite_that_fails_without_a_fault_ends_the_run(suite, said, clone, tmp
 
     with pytest.raises(MnistRobustError, match=rf"fails without a fault \(.*{said}"):
         running.trials([LABEL], clone, tmp_path / "trials", "0", lambda _: None)
+
+
+@pytest.mark.slow  # as the default suite runs in each trial, which cannot wait for its own outcome
+def test_the_committed_matrix_shows_that_the_suite_can_fail():
+    """It is of today's faults; nothing sound fails, and each claim that can be checked sees some."""
+    whole = known(ROOT / "mnistrobust" / "evidence" / "mutants.json")
+    sound = [each for each in whole.trials if each.fault == running.SOUND.name]
+    checkable = [
+        claim
+        for claim, named in checks_of(load("mnist5k")).intervals.items()
+        if any(interval.checkable for interval in named.values())
+    ]
+
+    assert [each.fault for each in whole.first] == list(FAULTS)
+    assert [each.failed for each in sound] == [()]
+    assert len(whole.survivors) <= 3
+    assert [claim for claim in checkable if not whole.kills(claim)] == []
+    assert {each.fault for each in whole.survivors} == {
+        fault.name for fault in FAULTS.values() if fault.unseen
+    }
 
 
 def test_faults_and_a_known_matrix_are_shown(command, tmp_path):
