@@ -192,8 +192,8 @@ def _moved(
             after=after,
             direction=direction(name, after - before),
         )
-        if evidence and bound and name in columns:
-            scale = scale_of(name, columns[name], evidence.head.images)
+        if evidence and measured and bound and name in columns:
+            scale = scale_of(name, measured, evidence.head.images)
             away = statistics.deviations(before, after, columns[name], scale)
             change = replace(change, deviations=away, beyond=abs(away) > bound)
         yield change

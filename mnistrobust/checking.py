@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+
 from mnistrobust import statistics
 from mnistrobust.claims import load_claims
-from mnistrobust.evidence import Evidence
+from mnistrobust.evidence import Evidence, Measured
 from mnistrobust.keys import code_digests
 from mnistrobust.ledger import Outcome
 from mnistrobust.phrases import MEANINGS
-from mnistrobust.statistics import Interval, Scale
+from mnistrobust.statistics import ROUNDING, Interval, Scale
 
 MARGIN = "margin"
 BETTER, WORSE, NEUTRAL = "better", "worse", "neutral"
@@ -33,10 +35,25 @@ class NotAboveZeroError(AssertionError):
 
 @dataclass(frozen=True, kw_only=True)
 class Checks:
-    """The intervals that one world is checked against, by claim and by the figure's name."""
+    """The intervals that one world is checked against, by claim and by the figure's name.
+
+    `widened` of them have longer tails than Student's t, by which alone `alarms_left_out` of the
+    worlds would alarm against all the others.
+    """
 
     evidence: Evidence
     intervals: Mapping[str, Mapping[str, Interval]]
+    widened: int
+    alarms_left_out: int
+
+    @property
+    def false_alarms(self) -> float:
+        """The share of runs without a fault that may fail.
+
+        Each of alike worlds is as likely as any other to be the farthest out: beyond an interval
+        that was widened to hold N worlds lies at most one of N + 1, whatever the distribution.
+        """
+        return statistics.FALSE_ALARMS + self.widened / (self.evidence.worlds + 1)
 
     @property
     def count(self) -> int:
@@ -135,22 +152,30 @@ def direction(name: str, difference: float) -> str:
 
 
 def checks_of(evidence: Evidence | None) -> Checks | None:
-    """Return what one world is checked against; None with too few worlds for a verdict."""
+    """Return what one world is checked against; None with too few worlds for a verdict.
+
+    An interval that would leave out one of the evidence's own worlds, made from all the others, is
+    as much wider as that world asks: its figure has longer tails than Student's t allows for.
+    """
     if evidence is None or evidence.worlds < statistics.ENOUGH:
         return None
     columns = _columns(evidence)
     alpha = statistics.FALSE_ALARMS / len(columns)
     intervals: dict[str, dict[str, Interval]] = {}
+    widened, alarms = 0, np.zeros(evidence.worlds, bool)
     for (claim, name), (values, scale) in columns.items():
+        distances = statistics.left_out_distances(values, scale, alpha)
+        stretch = max(1.0, float(distances.max()))
         named = intervals.setdefault(claim, {})
-        named[name] = statistics.prediction_interval(values, scale, alpha)
-    return Checks(evidence=evidence, intervals=MappingProxyType(intervals))
-
-
-def left_out_alarms(evidence: Evidence) -> list[int]:
-    """Return how many alarms each world raises against the evidence of all the others."""
-    columns = list(_columns(evidence).values())
-    return statistics.left_out_alarms(columns, statistics.FALSE_ALARMS / len(columns))
+        named[name] = statistics.prediction_interval(values, scale, alpha, stretch)
+        widened += named[name].checkable and stretch > 1
+        alarms |= distances > 1
+    return Checks(
+        evidence=evidence,
+        intervals=MappingProxyType(intervals),
+        widened=widened,
+        alarms_left_out=int(alarms.sum()),
+    )
 
 
 def changed_since(evidence: Evidence) -> list[str]:
@@ -167,14 +192,27 @@ def predates(changed: Iterable[str], evidence: Evidence) -> str:
     )
 
 
-def scale_of(name: str, values: Iterable[float], images: int) -> Scale:
-    """Return the scale of a figure by its name and its values, or of the margin."""
-    kind = MARGIN
+def scale_of(name: str, measured: Measured, images: int) -> Scale:
+    """Return the scale of one of a claim's figures, or of its margin, by what worlds measured."""
+    if name == MARGIN:
+        return _margin_scale(measured, images)
     if "loss" in name.split("_"):
-        kind = "loss"
-    elif name != MARGIN and all(0 <= value <= 1 for value in values):
-        kind = "share"
-    return Scale(kind=kind, images=images)
+        return Scale(kind="loss", images=images)
+    share = all(0 <= value <= 1 for value in measured.figures[name])
+    return Scale(kind="share" if share else MARGIN, images=images)
+
+
+def _margin_scale(measured: Measured, images: int) -> Scale:
+    """Return the scale of a share whose distance to a bound the margin is; else the plain one."""
+    margins = np.asarray(measured.margins[MARGIN])
+    for name, values in measured.figures.items():
+        if scale_of(name, measured, images).kind != "share":
+            continue
+        for sign in (1, -1):
+            origins = margins - sign * np.asarray(values)
+            if np.ptp(origins) < 2 * ROUNDING + 1e-9:
+                return Scale(kind="share", images=images, origin=float(origins.mean()), sign=sign)
+    return Scale(kind=MARGIN, images=images)
 
 
 def values_of(outcome: Outcome) -> dict[str, float]:
@@ -188,11 +226,9 @@ def _signed(value: float) -> str:
 
 
 def _columns(evidence: Evidence) -> dict[tuple[str, str], tuple[tuple[float, ...], Scale]]:
-    return {
-        (claim, name): (values, scale_of(name, values, evidence.head.images))
-        for claim, measured in evidence.claims.items()
-        for name, values in {
-            **measured.figures,
-            **{each: v for each, v in measured.margins.items() if each == MARGIN},
-        }.items()
-    }
+    columns = {}
+    for claim, measured in evidence.claims.items():
+        margins = {name: each for name, each in measured.margins.items() if name == MARGIN}
+        for name, values in {**measured.figures, **margins}.items():
+            columns[claim, name] = values, scale_of(name, measured, evidence.head.images)
+    return columns

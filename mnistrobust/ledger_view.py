@@ -142,7 +142,7 @@ def print_questions(evidence: Evidence | None = None) -> None:
 def print_sensitivity(checks: Checks) -> None:
     """Print what the evidence allows: its origin, its false alarms, and each check."""
     found = sensitivity(checks)
-    names = ("dataset", "worlds", "command", "rule", "false_alarms", "alarms_left_out")
+    names = ("dataset", "worlds", "command", "rule", "false_alarms", "widened", "alarms_left_out")
     print_mapping({name.replace("_", " "): found[name] for name in names})
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("claim", overflow="fold")

@@ -122,6 +122,35 @@ def test_changed_code_is_named():
     assert "mnistrobust replicate --seeds 24" in checking.predates(["recipe ann"], older)
 
 
-def test_left_out_worlds_raise_few_alarms():
-    """One alarm or none, where every world is like the others."""
-    assert sum(checking.left_out_alarms(FOUND)) <= 1
+def test_worlds_like_each_other_leave_every_interval_as_it_is():
+    """Where no world lies outside of what the others allow, the rate is the nominal one."""
+    assert (CHECKS.widened, CHECKS.alarms_left_out, CHECKS.false_alarms) == (0, 0, 0.01)
+
+
+def test_a_figure_with_long_tails_is_allowed_its_own_worlds():
+    """Its interval holds the farthest world with all others, others stay, and the rate says so."""
+    tails = [0.74, *spread(0.8, 0.01)[1:]]
+    claims = {**FOUND.claims, WINS: measured(spread(0.2, 0.01), plain=tails)}
+    checks, others = checks_of(evidence(claims)), checks_of(FOUND)
+
+    assert (checks.widened, checks.alarms_left_out) == (1, 1)
+    assert checks.false_alarms == pytest.approx(0.01 + 1 / 25)
+    assert checks.problems(outcome(WINS, 0.2, plain=0.74)) == []
+    assert checks.problems(outcome(WINS, 0.2, plain=0.3)) != []
+    assert checks.intervals[FIVES] == others.intervals[FIVES]
+
+
+@pytest.mark.parametrize(("sign", "bound"), [(1, 0.5), (-1, 0.25)])
+def test_a_margin_that_is_a_shares_distance_to_a_bound_is_checked_as_that_share(sign, bound):
+    """A share near its end is skewed, and its margin with it; both allow the same worlds."""
+    shares = [0.02 * 3 ** float(z) for z in spread(0, 1)]
+    margins = [sign * (share - bound) for share in shares]
+    named = checks_of(evidence({UNSURE: measured(margins, sure=shares)})).intervals[UNSURE]
+
+    ends = (named["margin"].low, named["margin"].high)
+    assert sorted(sign * end + bound for end in ends) == pytest.approx(
+        [named["sure"].low, named["sure"].high], abs=1e-5
+    )
+    plain = checks_of(evidence({UNSURE: measured(margins)})).intervals[UNSURE]["margin"]
+    tail, of_plain = (max(sign * e.low, sign * e.high) for e in (named["margin"], plain))
+    assert tail > of_plain

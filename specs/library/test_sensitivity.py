@@ -31,9 +31,10 @@ def test_each_check_has_its_smallest_change():
 def test_worlds_left_out_are_counted():
     """A world far from all others raises an alarm; it is one of 24."""
     assert sensitivity(CHECKS)["alarms_left_out"] == 0
-    outlier = [0.5, *spread(0.2, 0.01)[1:]]
-    other = checks_of(evidence({WINS: measured(outlier)}))
-    assert sensitivity(other)["alarms_left_out"] == 1
+    outlier = [0.26, *spread(0.2, 0.01)[1:]]
+    other = sensitivity(checks_of(evidence({WINS: measured(outlier)})))
+    assert (other["alarms_left_out"], other["widened"]) == (1, 1)
+    assert other["false_alarms"] == pytest.approx(0.01 + 1 / 25)
 
 
 def test_the_block_names_what_cannot_be_checked():

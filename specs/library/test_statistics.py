@@ -110,11 +110,15 @@ def test_too_few_live_worlds_conclude_nothing(worlds):
     assert "too few" in str(rule)
 
 
-@pytest.mark.parametrize("scale", [MARGIN, SHARE, LOSS], ids=lambda each: each.kind)
+DISTANCE = Scale(kind="share", images=1000, origin=0.25, sign=-1)
+
+
+@pytest.mark.parametrize("scale", [MARGIN, SHARE, LOSS, DISTANCE])
 def test_scales_can_be_inverted(scale):
     """What is transformed comes back, the ends of the range included."""
     ends = [1e-6] if scale.kind == "loss" else [0.0, 1.0]
-    for value in [*ends, 0.001, 0.2, 0.5, 0.999]:
+    for share in [*ends, 0.001, 0.2, 0.5, 0.999]:
+        value = scale.origin + scale.sign * share
         assert scale.backward(float(scale.forward([value])[0])) == pytest.approx(value, abs=1e-12)
 
 
@@ -189,29 +193,55 @@ def test_smallest_change_is_seen_in_half_of_all_runs():
     assert np.mean([value not in found for value in shifted]) == pytest.approx(0.5, abs=0.04)
 
 
+@pytest.mark.parametrize(
+    ("scale", "draw"),
+    [
+        (MARGIN, lambda rng: rng.normal(0, 0.05, 100)),
+        (SHARE, lambda rng: rng.beta(20, 80, 100)),
+        (DISTANCE, lambda rng: 0.25 - rng.beta(2, 98, 100)),
+        (LOSS, lambda rng: rng.lognormal(0, 0.1, 100)),
+        (SHARE, lambda rng: 1 - rng.integers(0, 2, 100) / 1000),
+    ],
+)  # fmt: skip
+def test_left_out_distances_are_those_of_the_others_intervals(scale, draw):
+    """Above 1 exactly where the interval of the others, one at a time, has no place for a world."""
+    values = draw(np.random.default_rng(8))
+    values[0] = values.min() - 0.01
+    distances = statistics.left_out_distances(values, scale, 0.01)
+
+    for i, value in enumerate(values):
+        others = statistics.prediction_interval(np.delete(values, i), scale, 0.01)
+        assert (distances[i] > 1) == (others.checkable and value not in others), i
+    stretched = statistics.prediction_interval(
+        np.delete(values, 0), scale, 0.01, stretch=1.001 * distances[0]
+    )
+    assert distances[0] < 1 or values[0] in stretched
+
+
 def test_left_out_worlds_alarm_at_about_the_nominal_rate():
     """Of 100 worlds with 10 independent columns, about 10 % alarm at 1 % a column."""
     rng = np.random.default_rng(8)
-    columns = [(list(rng.normal(0, 0.05, 100)), MARGIN) for _ in range(10)]
+    columns = [rng.normal(0, 0.05, 100) for _ in range(10)]
 
-    alarms = statistics.left_out_alarms(columns, 0.01)
+    distances = np.max([statistics.left_out_distances(v, MARGIN, 0.01) for v in columns], axis=0)
 
-    assert len(alarms) == 100
-    assert np.mean([count > 0 for count in alarms]) == pytest.approx(0.1, abs=0.09)
+    assert distances.shape == (100,)
+    assert np.mean(distances > 1) == pytest.approx(0.1, abs=0.09)
 
 
-def test_left_out_alarms_find_the_odd_world():
+def test_the_odd_world_is_far_from_the_others():
     """One world unlike the others alarms, at a rate that it would hide by being among them."""
     values = [0.5 + 0.001 * (i % 5) for i in range(24)]
 
-    assert statistics.left_out_alarms([([*values, 0.9], MARGIN)], 1e-6) == [0] * 24 + [1]
+    distances = statistics.left_out_distances([*values, 0.9], MARGIN, 1e-6)
+    assert [*(distances > 1)] == [False] * 24 + [True]
 
 
 def test_what_checks_nothing_raises_no_alarm():
     """Where an interval is too wide to check one world, no run fails by it."""
     values = [0.5 * (i % 2) for i in range(24)]
 
-    assert statistics.left_out_alarms([([*values, 9.0], MARGIN)], 1e-2) == [0] * 25
+    assert not statistics.left_out_distances([*values, 9.0], MARGIN, 1e-2).any()
 
 
 @pytest.mark.parametrize("value", [-1.0, 0.0, 0.2, 0.35, 1.0, 2.0])
