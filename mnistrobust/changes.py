@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from mnistrobust import statistics
+from mnistrobust import intervals, statistics
 from mnistrobust.checking import BETTER, MARGIN, WORSE, direction, scale_of, values_of
 from mnistrobust.evidence import Evidence
 from mnistrobust.flips import Flips, adjusted, flips
@@ -142,8 +142,8 @@ def compare(before: Run, after: Run, *, name: str, evidence: Evidence | None = N
     compared = sum(len(list(_both(*pair))) for pair in pairs)
     bound = None
     if known:
-        alpha = statistics.FALSE_ALARMS / max(1, compared)
-        bound = statistics.difference_bound(known.worlds, alpha)
+        alpha = intervals.FALSE_ALARMS / max(1, compared)
+        bound = intervals.difference_bound(known.worlds, alpha)
     found = [each for pair in pairs for each in _moved(*pair, known, bound)]
     tested = _flips(before, after)
     return Changes(
@@ -194,7 +194,7 @@ def _moved(
         )
         if evidence and measured and bound and name in columns:
             scale = scale_of(name, measured, evidence.head.images)
-            away = statistics.deviations(before, after, columns[name], scale)
+            away = intervals.deviations(before, after, columns[name], scale)
             change = replace(change, deviations=away, beyond=abs(away) > bound)
         yield change
 

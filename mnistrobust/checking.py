@@ -11,13 +11,13 @@ from types import MappingProxyType
 
 import numpy as np
 
-from mnistrobust import statistics
+from mnistrobust import intervals, statistics
 from mnistrobust.claims import load_claims
 from mnistrobust.evidence import Evidence, Measured
+from mnistrobust.intervals import ROUNDING, Interval, Scale
 from mnistrobust.keys import code_digests
 from mnistrobust.ledger import Outcome
 from mnistrobust.phrases import MEANINGS
-from mnistrobust.statistics import ROUNDING, Interval, Scale
 
 MARGIN = "margin"
 BETTER, WORSE, NEUTRAL = "better", "worse", "neutral"
@@ -53,7 +53,7 @@ class Checks:
         Each of alike worlds is as likely as any other to be the farthest out: beyond an interval
         that was widened to hold N worlds lies at most one of N + 1, whatever the distribution.
         """
-        return statistics.FALSE_ALARMS + self.widened / (self.evidence.worlds + 1)
+        return intervals.FALSE_ALARMS + self.widened / (self.evidence.worlds + 1)
 
     @property
     def count(self) -> int:
@@ -130,7 +130,7 @@ def headline(outcome: Outcome, word: str, evidence: Evidence) -> str:
     worlds = measured.margins.get(MARGIN, ()) if measured else ()
     known = ""
     if len(worlds) > 1:
-        mean, sd = statistics.mean_and_deviation(worlds)
+        mean, sd = intervals.mean_and_deviation(worlds)
         known = f" (evidence, {len(worlds)} worlds: {_signed(mean)} ± {sd:.2g})"
     figures = ", ".join(f"{name} {value:.3g}" for name, value in outcome.figures.items())
     return (
@@ -160,19 +160,19 @@ def checks_of(evidence: Evidence | None) -> Checks | None:
     if evidence is None or evidence.worlds < statistics.ENOUGH:
         return None
     columns = _columns(evidence)
-    alpha = statistics.FALSE_ALARMS / len(columns)
-    intervals: dict[str, dict[str, Interval]] = {}
+    alpha = intervals.FALSE_ALARMS / len(columns)
+    found: dict[str, dict[str, Interval]] = {}
     widened, alarms = 0, np.zeros(evidence.worlds, bool)
     for (claim, name), (values, scale) in columns.items():
-        distances = statistics.left_out_distances(values, scale, alpha)
+        distances = intervals.left_out_distances(values, scale, alpha)
         stretch = max(1.0, float(distances.max()))
-        named = intervals.setdefault(claim, {})
-        named[name] = statistics.prediction_interval(values, scale, alpha, stretch)
+        named = found.setdefault(claim, {})
+        named[name] = intervals.prediction_interval(values, scale, alpha, stretch)
         widened += named[name].checkable and stretch > 1
         alarms |= distances > 1
     return Checks(
         evidence=evidence,
-        intervals=MappingProxyType(intervals),
+        intervals=MappingProxyType(found),
         widened=widened,
         alarms_left_out=int(alarms.sum()),
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mnistrobust.checking import Checks
-from mnistrobust.statistics import FALSE_ALARMS
+from mnistrobust.intervals import FALSE_ALARMS
 from mnistrobust.verdicts import rule
 
 

@@ -15,8 +15,8 @@ from mnistrobust import changes_view
 from mnistrobust.changes import compare
 from mnistrobust.checking import direction
 from mnistrobust.flips import adjusted, flips, mcnemar
+from mnistrobust.intervals import Scale, deviations, difference_bound
 from mnistrobust.ledger import Outcome
-from mnistrobust.statistics import Scale, deviations, difference_bound
 
 FOUND = evidence({WINS: measured(spread(0.2, 0.01), noisy=spread(0.8, 0.01))})
 

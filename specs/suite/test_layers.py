@@ -17,7 +17,17 @@ ROOT = Path(__file__).parents[2]
 # Each module may import from those above it only.
 LAYERS = (
     ("errors", "options", "randomness", "backend", "words", "code", "progress", "flips"),
-    ("metrics", "transforms", "mnist_files", "models", "engine", "statistics", "seeds", "phrases"),
+    (
+        "metrics",
+        "transforms",
+        "mnist_files",
+        "models",
+        "engine",
+        "statistics",
+        "intervals",
+        "seeds",
+        "phrases",
+    ),
     ("data", "claims", "inputs"),
     ("store", "recipes", "views", "evidence"),
     ("replacing",),
