@@ -24,6 +24,16 @@ def forget():
         cached.cache_clear()
 
 
+class NotInSourceError(AssertionError):
+    """A spec looks for a piece of source that is not there just once: adapt the spec."""
+
+
+def check_once(text, old, name):
+    """Raise NotInSourceError unless a piece of source is in a file's text just once."""
+    if text.count(old) != 1:
+        raise NotInSourceError(f"{old!r} is {text.count(old)} times in {name}")
+
+
 class Tree:
     """A copy of the package's source that keys are computed from."""
 
@@ -48,7 +58,7 @@ class Tree:
         """Change the source in one place; return which recipes and views become stale."""
         path = self.folder / name
         text = path.read_text("utf-8")
-        assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {name}"
+        check_once(text, old, name)
         path.write_text(text.replace(old, new), "utf-8")
         return self.stale()
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from source_tree import check_once
 from synthetic import WINS
 
 from mnistrobust import data
@@ -44,7 +45,8 @@ def test_every_fault_fits_todays_code():
     edits = [(fault.name, edit) for fault in FAULTS.values() for edit in fault.edits]
     texts = {e.file: (ROOT / "mnistrobust" / e.file).read_text("utf-8") for _, e in edits}
 
-    assert [name for name, edit in edits if texts[edit.file].count(edit.before) != 1] == []
+    for name, edit in edits:
+        check_once(texts[edit.file], edit.before, f"{edit.file}, for {name}")
 
 
 @pytest.mark.slow
@@ -122,6 +124,19 @@ def test_other(): assert True
 """
 
 
+LOOKS_FOR_TEXT = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "specs" / "library")!r})
+
+from pathlib import Path
+from mnistrobust import transforms
+from source_tree import check_once
+
+def test_text(): check_once(Path(transforms.__file__).read_text(), "NOISE_LABEL = 10", "x")
+def test_other(): assert True
+"""
+
+
 @pytest.fixture
 def clone(tmp_path):
     """A clone of this library with a suite of two specs."""
@@ -171,6 +186,19 @@ def test_a_fault_grows_until_the_suite_sees_it(clone, tmp_path):
     assert [each.passed for each in trials] == [2, 2, 1]
     assert told == trials
     assert "NOISE_LABEL = 10" in (clone / "mnistrobust" / "transforms.py").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_a_spec_that_misses_its_text_in_the_source_has_seen_nothing(clone, tmp_path):
+    """A fault replaces text that specs edit too: their failure says nothing about the mistake."""
+    (clone / "specs" / "claims" / "test_ann.py").write_text(LOOKS_FOR_TEXT)
+    trials = running.trials([LABEL], clone, tmp_path / "trials", "0", lambda _: None)
+
+    assert [(each.size, each.failed, each.passed) for each in trials[1:]] == [
+        ("10", (), 2),
+        ("11", (), 1),
+        ("12", (), 1),
+    ]
 
 
 @pytest.mark.slow
