@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from reports import SOURCE, Page, alone, known, run
 from synthetic import WINS
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from mnistrobust import ledger, report
 from mnistrobust.claims import load_claims, load_questions
@@ -288,6 +289,24 @@ def test_nothing_is_trained_for_a_report(tmp_path):
     assert store.entries() == []
     text = Page((tmp_path / "report" / "index.html").read_text("utf-8")).text
     assert "No network of this run is in the store" in text
+
+
+def test_a_report_multiplies_in_one_thread(rehearsal, tmp_path, monkeypatch):
+    """Its matrices are small: more threads would wait for each other on a busy machine."""
+    threads = []
+    mistakes = pictures.mistakes
+
+    def watched(*arguments):
+        threads.extend(
+            each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"
+        )
+        return mistakes(*arguments)
+
+    monkeypatch.setattr(pictures, "mistakes", watched)
+    with threadpool_limits(2, "blas"):
+        report.write(run(), tmp_path, store=alone(rehearsal, tmp_path / "one").store)
+
+    assert set(threads) == {1}
 
 
 def test_a_data_set_that_is_gone_costs_only_the_pictures(rehearsal, tmp_path):
