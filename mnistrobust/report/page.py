@@ -108,6 +108,8 @@ def command(results: Results) -> str:
     words = ["mnistrobust", "verify", *_data(results)]
     if results.seeds and results.seeds != (SUITE_SEED,):
         words += ["--seeds", f"{min(results.seeds)}-{max(results.seeds)}"]
+    for family, place in results.models.items():
+        words += ["--model", f"{family}={place}"]
     return inert(shlex.join(words))
 
 

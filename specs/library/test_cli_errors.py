@@ -132,6 +132,7 @@ def test_verify_outside_a_clone_says_that_it_needs_one(command, tmp_path, surrou
         (("--store", __file__), 2, "expected a folder, found a file"),
         (("--report", __file__), 2, "name another folder"),
         (("--results", "/no/where.json"), 2, "no file in an existing folder"),
+        (("--data", "mnist5k", "--evidence", "/no/where.json"), 2, "name a file, or none"),
     ],
 )
 def test_verify_checks_its_options_before_a_long_run(
