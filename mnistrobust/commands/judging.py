@@ -42,7 +42,10 @@ def verify(
     baseline: Since = None,
     as_json: Json = False,
 ) -> None:
-    """Train what is missing, check every claim, print the ledger and write it as a report."""
+    """Train what is missing, check every claim, write the report.
+
+    The ledger is printed: a row for each claim, and last those that are wrong, and why.
+    """
     from mnistrobust import verifying
     from mnistrobust.data import decide
     from mnistrobust.evidence import load
@@ -87,9 +90,9 @@ def report(
     evidence: EvidenceFile = None,
     as_json: Json = False,
 ) -> None:
-    """Print and write the report of an earlier run anew; nothing is trained or read.
+    """Print and write the report of an earlier run anew.
 
-    Networks that the store has are shown; without them the ledger is complete all the same.
+    Nothing is trained or read. Networks that the store has are shown; without them the ledger is complete all the same.
     """
     from mnistrobust.evidence import load
     from mnistrobust.replacing import install, replaced_by
@@ -116,7 +119,7 @@ def claims(
     markdown: Markdown = False,
     as_json: Json = False,
 ) -> None:
-    """List the document's claims with their verdicts, or show one in full.
+    """List the claims with their verdicts, or show one in full.
 
     The verdicts are those of full MNIST, which alone judges the document; those of another set
     where --data names it.
@@ -143,7 +146,7 @@ def claims(
 
 
 def questions(data: Data = None, evidence: EvidenceFile = None, as_json: Json = False) -> None:
-    """Say which networks the document's figures fit, where it leaves that open."""
+    """Say which networks fit, where the document leaves it open."""
     from mnistrobust import ledger_view
     from mnistrobust.claims import load_questions
     from mnistrobust.evidence import load
@@ -162,7 +165,7 @@ def evidence(
     markdown: Markdown = False,
     as_json: Json = False,
 ) -> None:
-    """Say what the evidence of a data set allows: false alarms, and the changes that are seen."""
+    """Say which changes the evidence sees, and how often it errs."""
     from mnistrobust import sensitivity
     from mnistrobust.checking import checks_of
     from mnistrobust.evidence import load
