@@ -236,6 +236,9 @@ def test_what_changed_is_shown_where_it_is_given():
     rows_ = [{"claim": WINS, "moved by": "+2.1 standard deviations"}]
 
     assert "+2.1 standard deviations" in Page(page.html(run(), changes=rows_)).text
+    said = Page(page.html(run(), changes=[{"what": "nothing changed", "now": ""}]))
+    assert len(said.with_class("note")) == 1  # a sentence is no row of the table
+    assert "nothing changed" in said.text
     nothing = Page(page.html(run(), changes=[]))
     assert "changes" in {each.get("id") for each in nothing.all("h2")}
     without = Page(page.html(run()))
