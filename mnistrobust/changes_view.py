@@ -128,7 +128,7 @@ def _turns(changes: Changes) -> Iterator[str]:
 
 
 def _foot(changes: Changes) -> Iterator[str]:
-    if changes.bound is not None:
+    if changes.figures and changes.bound is not None:
         yield (
             f"sd: standard deviations of {changes.worlds} worlds; two worlds of the same recipes "
             f"differ by more than {changes.bound:.1f} of them, in any figure, in fewer than 1 % of "

@@ -37,9 +37,9 @@ for command in (
     train,
     show,
     check,
-    bench,
 ):
     app.command()(command)
+app.command(short_help="Compare our training with plain Keras, PyTorch and JAX.")(bench)
 app.command(name="export-views")(export_views)
 app.command(name="data")(data_command)
 app.add_typer(store_app, name="store", invoke_without_command=True)

@@ -45,7 +45,7 @@ class Outcome:
     @property
     def word(self) -> str:
         """The outcome in a word: the margin's sign, where the document makes a claim."""
-        if self.error is not None:
+        if self.error is not None and not self.models:  # the reader's own fail by their margin only
             return ERROR
         if self.margin is None or not claim_named(self.id).judged:
             return REPORTED
@@ -71,6 +71,11 @@ class Results:
     seeds: tuple[int, ...]
     outcomes: tuple[Outcome, ...]
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def models(self) -> dict[str, str]:
+        """The reader's own architectures that the run's specs read, by family."""
+        return {family: place for each in self.outcomes for family, place in each.models.items()}
 
     def to_json(self) -> str:
         """Return the results as JSON text, in a fixed order."""
@@ -126,13 +131,18 @@ class Row:
         """Our figures as inert text; the mean over the worlds where there are several."""
         error = next((each.error for each in self.outcomes if each.error), None)
         if error:
-            return inert(error.replace("\n", " "))
+            return inert(error.removeprefix(f"{self.claim.id}: ").replace("\n", " "))
         names = self.outcomes[0].figures if self.outcomes else {}
         means = {
             name: sum(each.figures[name] for each in self.outcomes) / len(self.outcomes)
             for name in names
         }
         return inert(", ".join(f"{name} {value:.3g}" for name, value in means.items()))
+
+    @property
+    def margin(self) -> float | None:
+        """The smallest margin of the run's worlds, where there is one."""
+        return min((each.margin for each in self.outcomes if each.margin is not None), default=None)
 
     @property
     def outcome(self) -> str:
@@ -160,23 +170,8 @@ def rows(results: Results, evidence: Evidence | None = None) -> list[Row]:
     return [row(claims[key], evidence, *each) for key, each in by_id.items()]
 
 
-def summary(results: Results, evidence: Evidence | None = None) -> Iterable[str]:
-    """Yield a few lines: the verdicts, how many judged claims hold here, and which do not."""
-    judged = [each for each in rows(results, evidence) if each.claim.judged and each.outcomes]
-    held = [each for each in judged if all(one.word == HOLDS for one in each.outcomes)]
-    yield (
-        f"{len(held)} of {len(judged)} judged claims hold on {results.source.name}, "
-        f"seed {', '.join(map(str, results.seeds))} ({_verdicts(judged, evidence)})"
-    )
-    for each in judged:
-        if each not in held:
-            margins = [one.margin for one in each.outcomes if one.margin is not None]
-            margin = f" (margin {min(margins):+.3f})" if margins else ""
-            verdict = f" [{each.verdict.word}]" if each.verdict else ""
-            yield f"  {each.outcome}: {each.claim.id}{margin}{verdict}: {each.measured}"
-
-
-def _verdicts(judged: Iterable[Row], evidence: Evidence | None) -> str:
+def verdict_counts(judged: Iterable[Row], evidence: Evidence | None) -> str:
+    """Say how many judged claims have each verdict, and by how many worlds."""
     counts = Counter(each.judged[0] for each in judged)
     if evidence is None or PROVISIONAL in counts:
         return f"{PROVISIONAL}: too few worlds for a verdict"
@@ -209,6 +204,7 @@ def markdown(results: Results, evidence: Evidence | None = None) -> str:
         "",
         f"Data: {cell(str(results.source))}. Seeds: {', '.join(map(str, results.seeds))}.",
         *([f"\n{results.source.notice}"] if results.source.notice else []),
+        *(f"\nIn place of {family}: {cell(place)}." for family, place in results.models.items()),
         *([f"\nVerdicts: {rule(evidence.worlds)}."] if evidence else []),
         "",
         "| claim | kind | statement | document | measured | outcome | verdict |",
@@ -228,7 +224,7 @@ def markdown(results: Results, evidence: Evidence | None = None) -> str:
 def verdicts_markdown(claims: Iterable[Claim], evidence: Evidence | None) -> str:
     """Return the judged claims as Markdown: a count, and a table for each verdict, wrong first."""
     judged = [row(claim, evidence) for claim in claims if claim.judged]
-    lines = [f"Of {len(judged)} claims, {_verdicts(judged, evidence)}."]
+    lines = [f"Of {len(judged)} claims, {verdict_counts(judged, evidence)}."]
     if evidence:
         lines = [f"{lines[0]} Verdicts: {rule(evidence.worlds)}."]
     for word in (REFUTED, SEED_DEPENDENT, REPRODUCED, PROVISIONAL):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -14,11 +15,12 @@ from mnistrobust.checking import Checks, checks_of
 from mnistrobust.claims import KINDS, Claim, load_questions
 from mnistrobust.errors import UsageError
 from mnistrobust.evidence import Evidence
-from mnistrobust.ledger import FAILS, HOLDS, Results, Row, row, rows, summary
+from mnistrobust.ledger import FAILS, HOLDS, Results, Row, row, rows
 from mnistrobust.questions import candidates
 from mnistrobust.rendering import print_mapping
 from mnistrobust.sensitivity import sensitivity
 from mnistrobust.statistics import REFUTED, REPRODUCED
+from mnistrobust.summary import summary
 from mnistrobust.verdicts import rule
 
 _COLOURS = {
@@ -29,35 +31,61 @@ _COLOURS = {
     REFUTED: "red",
 }
 _PICTURE_COLUMNS = 168
-_WIDE = 110  # columns from which the ledger has one column for each thing
+_WIDE = 140  # columns from which the ledger has one column for each thing
 
 
 def print_ledger(
     results: Results, evidence: Evidence | None = None, console: Console | None = None
 ) -> None:
-    """Print a row for each claim: what the document said, what we measured, outcome, verdict."""
+    """Print what the document said, what we measured, outcome and verdict of each claim.
+
+    Last, since a terminal shows the end, which claims are wrong, and why.
+    """
     console = console or Console(highlight=False)
-    wide = console.width >= _WIDE
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, leading=1)
-    table.add_column("claim", ratio=4 if wide else 3)
-    if wide:
-        for name in ("the document", "measured", "verdict"):
-            table.add_column(name, ratio=2)
-        table.add_column("outcome", width=16)
+    found = rows(results, evidence)
+    if console.width >= _WIDE:
+        console.print(_table(found))
     else:
-        table.add_column("outcome; verdict; the document; measured", ratio=2)
-    for each in rows(results, evidence):
-        claim = _named(each.claim)
-        outcome = Text(each.outcome, style=_COLOURS.get(each.outcome, ""))
-        measured = Text(each.measured, overflow="fold")
-        if wide:
-            table.add_row(claim, _said(each), measured, _judged(each), outcome)
-        else:
-            said = Text.assemble("said: ", _said(each), "\n")
-            table.add_row(claim, Text.assemble(outcome, "\n", _judged(each), "\n", said, measured))
-    console.print(table)
+        for each in found:
+            _print_entry(each, console)
     for line in summary(results, evidence):
-        console.print(Text(line))
+        if console.is_terminal and line.startswith("  "):
+            _print_indented(_with_bold_name(line.strip()), console)
+        else:
+            console.print(Text(line), soft_wrap=not console.is_terminal)
+
+
+def _table(found: Sequence[Row]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, leading=1)
+    table.add_column("claim", ratio=4, min_width=max(len(each.claim.id) for each in found))
+    for name in ("the document", "measured", "verdict"):
+        table.add_column(name, ratio=2)
+    table.add_column("outcome", width=16)
+    for each in found:
+        measured = Text(each.measured, overflow="fold")
+        table.add_row(_named(each.claim), _said(each), measured, _judged(each), _outcome(each))
+    return table
+
+
+def _print_entry(found: Row, console: Console) -> None:
+    console.print(Text.assemble((found.claim.id, "bold"), "  ", _outcome(found)))
+    told = [found.claim.statement, f"document: {'; '.join((found.claim.said, *found.placed))}"]
+    told += [f"measured: {found.measured}"] if found.measured else []
+    for each in told:
+        _print_indented(Text(each, overflow="fold"), console)
+    if found.claim.judged:
+        verdict = Text("verdict: ").append(found.judged[0], _COLOURS.get(found.judged[0], ""))
+        _print_indented(verdict.append("".join(f"; {each}" for each in found.judged[1:])), console)
+    console.print()
+
+
+def _print_indented(text: Text, console: Console) -> None:
+    console.print(Padding(text, (0, 0, 0, 2), expand=False))
+
+
+def _with_bold_name(line: str) -> Text:
+    name, space, rest = line.partition(" ")
+    return Text.assemble((name, "bold"), space, rest)
 
 
 def save_ledger(results: Results, target: Path, evidence: Evidence | None = None) -> None:
@@ -67,15 +95,12 @@ def save_ledger(results: Results, target: Path, evidence: Evidence | None = None
     for name in ("the document", "measured", "outcome", "verdict"):
         table.add_column(name)
     for each in rows(results, evidence):
-        outcome = Text(each.outcome, style=_COLOURS.get(each.outcome, ""))
-        cells = (Text(each.claim.said), Text(each.measured), outcome, _counted(each))
+        cells = (Text(each.claim.said), Text(each.measured), _outcome(each), _counted(each))
         table.add_row(each.claim.id, *cells)
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=_PICTURE_COLUMNS, file=nowhere, highlight=False)
         console.print(table)
-        for line in summary(results, evidence):
-            console.print(Text(line))
-            break  # the table says the rest
+        console.print(Text(next(summary(results, evidence))))  # the table says the rest
         title = f"mnistrobust verify · {results.source.name}"
         svg = console.export_svg(title=title, unique_id="ledger")
     # Rich names a font to fetch from the network; the fall-back fonts do.
@@ -171,6 +196,10 @@ def save_strip(claim: Claim, evidence: Evidence, target: Path) -> None:
 def _named(claim: Claim) -> Text:
     text = Text(claim.id, style="bold", overflow="fold")
     return text.append(f"\n{claim.statement}", style="not bold")
+
+
+def _outcome(found: Row) -> Text:
+    return Text(found.outcome, style=_COLOURS.get(found.outcome, ""))
 
 
 def _said(found: Row) -> Text:

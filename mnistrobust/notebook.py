@@ -17,10 +17,11 @@ from mnistrobust.claims import claim_named, load_claims
 from mnistrobust.data import Source, decide, from_environment
 from mnistrobust.errors import MnistRobustError, inert
 from mnistrobust.evidence import load
-from mnistrobust.ledger import Results, Row, row, rows, summary
+from mnistrobust.ledger import Results, Row, row, rows
 from mnistrobust.readings import Reading
 from mnistrobust.recipes import recipe_named
 from mnistrobust.store import open_store
+from mnistrobust.summary import summary
 from mnistrobust.verifying import verify as run_specs
 from mnistrobust.views import view_named
 from mnistrobust.world import Task, World

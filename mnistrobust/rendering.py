@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _REFRESH_SECONDS = 0.5
+_ENDLESS = 100_000  # columns
 
 
 def note(text: str) -> None:
@@ -34,7 +35,10 @@ def print_mapping(values: Mapping[str, Any]) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in values.items():
         table.add_row(Text(name, style="bold"), Text(plain(value), overflow="fold"))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _ENDLESS  # a pipe gets each value whole, in one line
+    console.print(table)
 
 
 def print_training(ends: Mapping[str, Mapping[str, float]]) -> None:

@@ -41,7 +41,7 @@ def baseline_save(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run the claims as verify does, and keep figures and answers under a name."""
+    """Run the claims, and keep figures and answers under a name."""
     from mnistrobust import baselines, rendering, verifying
     from mnistrobust.store import open_store
 
@@ -69,7 +69,10 @@ def baseline_compare(
     as_json: Json = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
 ) -> None:
-    """Run the claims of a baseline anew, and say what changed; exit code 1 where it is worse."""
+    """Run the claims of a baseline anew, and say what changed.
+
+    The exit code is 1 where something is worse.
+    """
     from mnistrobust import baselines, changes_view, verifying
     from mnistrobust.evidence import load
     from mnistrobust.store import open_store

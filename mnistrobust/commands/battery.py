@@ -60,7 +60,7 @@ def check(
     offline: Offline = False,
     as_json: Json = False,
 ) -> None:
-    """Put a trained model under a battery of specs, whatever framework it comes from."""
+    """Put a model of any framework under a battery of specs."""
     from mnistrobust.battery import finding, running, showing
     from mnistrobust.battery.subject import LOGITS, PROBABILITIES, SHAPES
     from mnistrobust.verifying import check_targets
@@ -108,7 +108,7 @@ def export_views(
     offline: Offline = False,
     as_json: Json = False,
 ) -> None:
-    """Write the battery's inputs, to be predicted elsewhere, and how to do it."""
+    """Write the battery's inputs, for a model that runs elsewhere."""
     from mnistrobust.battery import exporting, showing
 
     dataset = _dataset(data, offline=offline)

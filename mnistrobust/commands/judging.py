@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mnistrobust.evidence import Evidence
     from mnistrobust.ledger import Results
     from mnistrobust.runs import Run
+    from mnistrobust.store import Store
 
 
 def verify(
@@ -41,11 +42,14 @@ def verify(
     baseline: Since = None,
     as_json: Json = False,
 ) -> None:
-    """Train what is missing, check every claim, print the ledger and write it as a report."""
+    """Train what is missing, check every claim, write the report.
+
+    The ledger is printed: a row for each claim, and last those that are wrong, and why.
+    """
     from mnistrobust import verifying
     from mnistrobust.data import decide
     from mnistrobust.evidence import load
-    from mnistrobust.replacing import replaced_by
+    from mnistrobust.replacing import install, replaced_by
     from mnistrobust.seeds import seeds_of
     from mnistrobust.store import open_store
 
@@ -53,10 +57,13 @@ def verify(
     seeds_of(seeds)
     verifying.check_targets(report, results)
     before = _baseline(baseline, seeds, data, store, offline=offline)
-    open_store(store)
-    replaced_by(model or ())
+    opened = open_store(store)
+    install(replaced_by(model or ()))  # their networks are those of the report
+    # what is wrong is one line here, not a run of pytest
     if data not in {None, "auto", "mnist5k"}:
-        decide(data)  # a wrong path is one line here, not a run of pytest
+        decide(data)
+    if evidence not in {None, "none"}:
+        load(decide(data or "auto", offline=offline).name, evidence)
     options = {
         "--data": data if data in {None, "auto", "mnist5k"} else absolute(data),
         "--store": absolute(store),
@@ -69,8 +76,8 @@ def verify(
     if results:
         results.write_text(found.to_json(), "utf-8")
     known = load(found.source.name, evidence)
-    changes = _changes(before, baseline, found, store, known, report)
-    _report(found, report, known, store, changes, as_json=as_json)
+    changes = _changes(before, baseline, found, opened, known, report)
+    _report(found, report, known, opened, changes, as_json=as_json)
     raise typer.Exit(1 if changes and changes.worse and not code else code)
 
 
@@ -83,16 +90,23 @@ def report(
     evidence: EvidenceFile = None,
     as_json: Json = False,
 ) -> None:
-    """Print and write the report of an earlier run anew; nothing is trained or read.
+    """Print and write the report of an earlier run anew.
 
-    Networks that the store has are shown; without them the ledger is complete all the same.
+    Nothing is trained or read. Networks that the store has are shown; without them the ledger is complete all the same.
     """
     from mnistrobust.evidence import load
+    from mnistrobust.replacing import install, replaced_by
+    from mnistrobust.store import open_store
     from mnistrobust.verifying import check_targets, read_results
 
     found = read_results(results)
     check_targets(folder, None)
-    _report(found, folder, load(found.source.name, evidence), store, as_json=as_json)
+    opened: Store | None = open_store(store)
+    try:
+        install(replaced_by("=".join(each) for each in found.models.items()))
+    except UsageError:
+        opened = None  # without its source, nobody knows which networks are the reader's own
+    _report(found, folder, load(found.source.name, evidence), opened, as_json=as_json)
 
 
 def claims(
@@ -105,7 +119,7 @@ def claims(
     markdown: Markdown = False,
     as_json: Json = False,
 ) -> None:
-    """List the document's claims with their verdicts, or show one in full.
+    """List the claims with their verdicts, or show one in full.
 
     The verdicts are those of full MNIST, which alone judges the document; those of another set
     where --data names it.
@@ -132,7 +146,7 @@ def claims(
 
 
 def questions(data: Data = None, evidence: EvidenceFile = None, as_json: Json = False) -> None:
-    """Say which networks the document's figures fit, where it leaves that open."""
+    """Say which networks fit, where the document leaves it open."""
     from mnistrobust import ledger_view
     from mnistrobust.claims import load_questions
     from mnistrobust.evidence import load
@@ -151,7 +165,7 @@ def evidence(
     markdown: Markdown = False,
     as_json: Json = False,
 ) -> None:
-    """Say what the evidence of a data set allows: false alarms, and the changes that are seen."""
+    """Say which changes the evidence sees, and how often it errs."""
     from mnistrobust import sensitivity
     from mnistrobust.checking import checks_of
     from mnistrobust.evidence import load
@@ -176,16 +190,15 @@ def _report(
     found: "Results",
     folder: Path,
     known: "Evidence | None",
-    store: str | None,
+    store: "Store | None",
     changes: "Changes | None" = None,
     *,
     as_json: bool,
 ) -> None:
     from mnistrobust import changes_view, ledger_view, rendering, report
-    from mnistrobust.store import open_store
 
     table = changes_view.rows(changes) if changes else None
-    report.write(found, folder, known, store=open_store(store), changes=table)
+    report.write(found, folder, known, store=store, changes=table)
     ledger_view.save_ledger(found, folder / "ledger.svg", known)
     if as_json:
         said = {"changes": changes.to_json()} if changes else {}
@@ -216,7 +229,7 @@ def _changes(
     before: "Run | None",
     name: str | None,
     found: "Results",
-    store: str | None,
+    store: "Store",
     known: "Evidence | None",
     folder: Path,
 ) -> "Changes | None":
@@ -226,10 +239,10 @@ def _changes(
             (folder / stale).unlink(missing_ok=True)
         return None
     from mnistrobust import baselines, changes_view, runs
-    from mnistrobust.store import open_store, write_whole
+    from mnistrobust.store import write_whole
     from mnistrobust.world import World
 
-    run = runs.run_of(found, World(found.seeds[0], found.source, open_store(store)))
+    run = runs.run_of(found, World(found.seeds[0], found.source, store))
     changes = baselines.compare(before, run, name=name, evidence=known)
     write_whole(folder / "changes.json", json.dumps(changes.to_json(), indent=1).encode())
     write_whole(folder / "changes.md", changes_view.markdown(changes).encode())

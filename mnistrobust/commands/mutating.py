@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def mutants(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[FAULT]...", help="Faults (default: all).")
+        list[str] | None, typer.Argument(metavar="FAULT", help="Faults (default: all).")
     ] = None,
     store: StoreDir = None,
     workers: Annotated[
@@ -40,9 +40,9 @@ def mutants(
     as_json: Json = False,
     markdown: Markdown = False,
 ) -> None:
-    """Put mistakes into copies of the library and run the default suite on mnist5k on each.
+    """Put mistakes into the library, and see which specs fail.
 
-    What is finished is kept beside the store: run the same command again to go on. Exits with 1
+    Each goes into a copy, on which the default suite runs on mnist5k. What is finished is kept beside the store: run the same command again to go on. Exits with 1
     where the suite does not see a fault, and nobody has said why.
     """
     from mnistrobust.mutants import matrix as kill_matrix

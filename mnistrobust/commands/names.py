@@ -44,14 +44,12 @@ def complete_baseline(context: typer.Context, incomplete: str) -> Iterator[str]:
 ClaimId = Annotated[
     str | None,
     typer.Argument(
-        metavar="[ID]", help="Such as ann.offset_noise_hurts.", autocompletion=complete_claim
+        metavar="ID", help="Such as ann.offset_noise_hurts.", autocompletion=complete_claim
     ),
 ]
 RecipeNames = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[RECIPE]…", help="Default: all recipes.", autocompletion=complete_recipe
-    ),
+    typer.Argument(metavar="RECIPE", help="Default: all recipes.", autocompletion=complete_recipe),
 ]
 RecipeName = Annotated[
     str,

@@ -24,7 +24,7 @@ def measure(
     store: StoreDir = None,
     as_json: Json = False,
 ) -> None:
-    """Print what one recipe's network does on one view; train it first where that is needed."""
+    """Print what one network does on one view, trained if needed."""
     from mnistrobust import rendering
     from mnistrobust.world import Task
 
@@ -44,7 +44,7 @@ def train(
     store: StoreDir = None,
     as_json: Json = False,
 ) -> None:
-    """Train recipes, all of them by default, and print how they end."""
+    """Train recipes, by default all, and print how they end."""
     from mnistrobust import rendering
     from mnistrobust.recipes import RECIPES
     from mnistrobust.world import Task
@@ -72,7 +72,7 @@ def show(
     offline: Offline = False,
     store: StoreDir = None,
 ) -> None:
-    """Draw the document's pictures of one recipe on one view into a file."""
+    """Draw the document's pictures of one network on one view."""
     from mnistrobust import rendering
     from mnistrobust.world import Task
 

@@ -27,7 +27,7 @@ def replicate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train and read worlds 1 to N, and write what they measure as evidence."""
+    """Train and read worlds 1 to N, and write them as evidence."""
     from mnistrobust import data as images
     from mnistrobust import parallel, rendering, replicating
     from mnistrobust.making import Job

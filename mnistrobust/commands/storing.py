@@ -69,7 +69,7 @@ def store_clear(
     store: StoreDir = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove every entry; the networks are then trained anew when they are needed."""
+    """Remove every entry; networks train anew when they are needed."""
     opened = _opened(context, store)
     count, root = len(opened.entries()), inert(opened.root)
     if not yes:

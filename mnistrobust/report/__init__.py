@@ -36,10 +36,13 @@ def write(
     write_report(results, folder, evidence)
     gallery = None
     if store and results.seeds:
+        from threadpoolctl import threadpool_limits
+
         from mnistrobust.report import networks
         from mnistrobust.world import World
 
-        gallery = networks.gallery(World(results.seeds[0], results.source, store))
+        with threadpool_limits(1, "blas"):  # on a busy machine, threads wait for each other
+            gallery = networks.gallery(World(results.seeds[0], results.source, store))
     try:
         text = page.html(results, evidence, gallery=gallery, changes=changes)
         (folder / PAGE).write_text(text, "utf-8")

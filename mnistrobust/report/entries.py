@@ -11,7 +11,8 @@ from mnistrobust import ledger
 from mnistrobust.evidence import Evidence
 from mnistrobust.ledger import ERROR, FAILS, HOLDS, VERDICTS, Results, Row
 from mnistrobust.report import dots
-from mnistrobust.statistics import PROVISIONAL, REFUTED, SEED_DEPENDENT
+from mnistrobust.statistics import PROVISIONAL, REPRODUCED
+from mnistrobust.summary import wrong
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -57,10 +58,10 @@ class Entry:
     @property
     def why(self) -> str:
         """What decides it, in words: an error, the worlds' figures, or else those of this run."""
-        if self.row.outcome == ERROR:
+        if any(each.error for each in self.row.outcomes):
             return self.row.measured
-        if self.verdict is None:
-            margin = "" if self.margin is None else f"; margin {self.margin:+.3f}"
+        if self.verdict is None or self.word == REPRODUCED:
+            margin = "" if self.row.margin is None else f"; margin {self.row.margin:+.3f}"
             return f"{self.row.measured.replace('_', ' ')}{margin}"
         shown = [each for each in self.figures if each.name != MARGIN and each.worlds]
         told = ", ".join(f"{each.name} {each.worlds}" for each in shown)
@@ -72,7 +73,7 @@ class Summary:
     """The page's first lines: counts of verdicts, counts of this run, and what is wrong.
 
     `verdicts` and `run` count judged claims by a word. `provisional` says that there is no
-    verdict yet; `wrong` are then the claims that do not hold in this run.
+    verdict yet. `wrong` is what `summary.wrong` says of them.
     """
 
     judged: int
@@ -93,14 +94,8 @@ def summary(found: Sequence[Entry]) -> Summary:
     verdicts = Counter(each.word for each in judged)
     provisional = not any(verdicts[word] for word in VERDICTS)
     run = Counter(_here(each) for each in judged)
-    if provisional:
-        groups = {FAILS: [each for each in judged if each.held is False]}
-    else:
-        groups = {
-            word: [each for each in judged if each.word == word]
-            for word in (REFUTED, SEED_DEPENDENT)
-        }
-    failed = [each for each in found if each.row.outcome == ERROR]
+    by_id = {each.row.claim.id: each for each in found}
+    groups = wrong(each.row for each in found)
     return Summary(
         judged=len(judged),
         verdicts={
@@ -111,15 +106,14 @@ def summary(found: Sequence[Entry]) -> Summary:
         run=dict(run),
         provisional=provisional,
         wrong=tuple(
-            (word, tuple(each)) for word, each in {ERROR: failed, **groups}.items() if each
+            (word, tuple(by_id[row.claim.id] for row in group)) for word, group in groups.items()
         ),
     )
 
 
 def _entry(row: Row, evidence: Evidence | None) -> Entry:
     word, verdict = row.judged[0], row.verdict
-    margins = [each.margin for each in row.outcomes if each.margin is not None]
-    lowest = min(margins, default=None) if row.claim.judged else None
+    lowest = row.margin if row.claim.judged else None
     rate = verdict.held / verdict.worlds if verdict else None
     return Entry(
         row=row,
@@ -147,17 +141,16 @@ def _here(entry: Entry) -> str:
 def _figures(row: Row, evidence: Evidence | None) -> tuple[Figure, ...]:
     """Return the margin, where the claim has one, and each figure of the document or ours."""
     measured = evidence.claims.get(row.claim.id) if evidence else None
-    sound = [each for each in row.outcomes if each.error is None]
-    margins = [each.margin for each in sound if each.margin is not None]
+    margins = [each.margin for each in row.outcomes if each.margin is not None]
     names = dict.fromkeys(row.claim.reported)
-    for each in [*(one.figures for one in sound), measured.figures if measured else {}]:
+    for each in [*(one.figures for one in row.outcomes), measured.figures if measured else {}]:
         names.update(dict.fromkeys(each))
     found = []
     worlds = measured.margins.get(MARGIN, ()) if measured else ()
     if row.claim.judged and (margins or worlds):
         found.append(_figure(row, MARGIN, margins, worlds))
     for name in names:
-        runs = [one.figures[name] for one in sound if name in one.figures]
+        runs = [one.figures[name] for one in row.outcomes if name in one.figures]
         worlds = measured.figures.get(name, ()) if measured else ()
         found.append(_figure(row, name, runs, worlds))
     return tuple(found)

@@ -73,7 +73,8 @@ def html(
         summary=told,
         proportions=dots.shares(told.run if told.provisional else told.verdicts),
         questions=questions(evidence),
-        changes=changes,
+        notes=[next(iter(row.values())) for row in changes or () if _is_note(row)],
+        changes=None if changes is None else [row for row in changes if not _is_note(row)],
         gallery=gallery,
         files=FILES,
     )
@@ -108,7 +109,14 @@ def command(results: Results) -> str:
     words = ["mnistrobust", "verify", *_data(results)]
     if results.seeds and results.seeds != (SUITE_SEED,):
         words += ["--seeds", f"{min(results.seeds)}-{max(results.seeds)}"]
+    for family, place in results.models.items():
+        words += ["--model", f"{family}={place}"]
     return inert(shlex.join(words))
+
+
+def _is_note(row: Mapping[str, str]) -> bool:
+    """Return whether a line of what changed is a sentence, with nothing in the other columns."""
+    return len(row) > 1 and not any(list(row.values())[1:])
 
 
 def _where(results: Results) -> str:

@@ -31,6 +31,7 @@ def test_an_equal_run_changes_nothing():
 
     assert (found.figures, found.flips, found.turns, found.worse) == ((), (), (), ())
     assert "nothing changed" in shown(found)
+    assert "standard deviations" not in shown(found)  # there is no figure that they explain
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def test_help_lists_every_command(arguments, command):
 
     assert (ended.code, ended.err) == (0, "")
     assert all(f"\n  {names[0]} " in ended.out for names in COMMANDS)
+    assert "..." not in ended.out.partition("Commands:")[2]  # every summary is whole
     assert "Exit codes: 0" in " ".join(ended.out.split())
 
 
@@ -117,6 +118,14 @@ def test_one_claim_is_shown_in_full(command):
     assert claim.quote in ended.out
     assert claim.spec in ended.out
     assert [each["id"] for each in row] == [claim.id]
+
+
+def test_a_pipe_gets_each_value_in_one_line(command, surroundings):
+    """Whatever its width is said to be: a path is not broken in two."""
+    surroundings.setenv("COLUMNS", "40")
+    ended = command("claims", "ann.offset_noise_hurts", "--evidence", "none")
+
+    assert load_claims()["ann.offset_noise_hurts"].statement in ended.out
 
 
 def test_measure_json_has_the_contracts_keys(command, here, rehearsal):

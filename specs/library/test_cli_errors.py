@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from fixtures import settings
+from mnistrobust.data import Source
 from mnistrobust.errors import inert
 
 
@@ -96,6 +99,21 @@ def test_names_come_out_inert(arguments, name, command, tmp_path, surroundings):
         assert "[red]" in ended.out + ended.err
 
 
+def test_names_in_the_header_of_pytest_come_out_inert():
+    """The paths of data and store are a user's."""
+    source = Source(name="mnist", digest="0" * 64, path="/\x1b[31mdata.npz", why="as asked for")
+    found = settings.Settings(
+        source=source, store_root="/\x1b[31mstore", board_folder="", seeds=(0,), evidence_from="none"
+    )  # fmt: skip
+    config = SimpleNamespace(stash={settings._settings: found}, getoption=lambda _: "")
+
+    header = "\n".join(settings.pytest_report_header(config))
+
+    assert "\x1b" not in header
+    assert "/\\x1b[31mdata.npz" in header
+    assert "/\\x1b[31mstore" in header
+
+
 def test_file_names_in_a_store_come_out_inert(command, tmp_path):
     """A foreign file's name cannot write to the terminal."""
     folder = tmp_path / "[red]" / "models"
@@ -132,6 +150,7 @@ def test_verify_outside_a_clone_says_that_it_needs_one(command, tmp_path, surrou
         (("--store", __file__), 2, "expected a folder, found a file"),
         (("--report", __file__), 2, "name another folder"),
         (("--results", "/no/where.json"), 2, "no file in an existing folder"),
+        (("--data", "mnist5k", "--evidence", "/no/where.json"), 2, "name a file, or none"),
     ],
 )
 def test_verify_checks_its_options_before_a_long_run(

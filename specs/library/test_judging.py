@@ -122,11 +122,22 @@ def test_a_failure_says_it_in_one_line(suite):
         f"(evidence, 24 worlds: +0.2 ± 0.0"
     )
     assert line in ended.out
-    assert f"  failed            -0.050  {WINS}: {line[:60]}" in ended.out
+    assert f"  failed            -0.050  {line[:60]}" in ended.out
     rows = json.loads((suite.folder / "results.json").read_text())["claims"]
     row = next(row for row in rows if row["id"] == WINS)
     assert (row["figures"], row["outcome"]) == ({"noisy": 0.8}, "failed")
     assert row["error"].startswith(line)
+
+
+def test_a_failing_figure_says_so_first(suite):
+    """Where the margin is as usual, its line would explain nothing."""
+    ended = suite.run(
+        old="noisy=0.8)\n    claim.margin(margin(0.2))",
+        new="noisy=0.7)\n    claim.margin(much_better(0.3))",
+    )
+
+    assert f"  failed            +0.200  {WINS}: noisy 0.7, evidence of 24 worlds: 0." in ended.out
+    assert f"{WINS}: margin +0.2: noisy 0.7; much better means more than +0.1" in ended.out
 
 
 def test_the_summary_lists_claims_by_verdict(suite):

@@ -11,6 +11,7 @@ from test_judging import ROOT, Suite
 
 from mnistrobust import keys, replacing
 from mnistrobust.errors import UsageError
+from mnistrobust.ledger import Outcome, Results
 from mnistrobust.recipes import RECIPES
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -140,7 +141,7 @@ def test_logits_get_a_softmax():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("margin", "code", "word"), [("0.2", 0, "also holds"), ("-0.1", 1, "failed")]
+    ("margin", "code", "word"), [("0.2", 0, "also holds"), ("-0.1", 1, "does not hold")]
 )
 def test_a_reproduced_claim_that_does_not_hold_fails(margin, code, word, tmp_path, process):
     """The rest is reported: another figure than the evidence's, and a refuted claim."""
@@ -168,6 +169,33 @@ def test_a_reproduced_claim_that_does_not_hold_fails(margin, code, word, tmp_pat
     assert ("does not hold for ann=my_models:create_mlp: margin -0.1" in ended.out) is bool(code)
     rows = {row["id"]: row for row in json.loads(results.read_text())["claims"]}
     assert rows[FIVES]["models"] == {"ann": "my_models:create_mlp"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "shown"),
+    [("my_models", "Not in the store: ann"), ("gone", "No network of this run is in the store")],
+)
+@pytest.mark.usefixtures("builders")
+def test_a_report_shows_no_network_in_place_of_the_readers(
+    module, shown, rehearsal, command, tmp_path
+):
+    """The store has one of the document's, which is another; without the source, none is shown."""
+    outcome = Outcome(id=WINS, seed=0, margin=0.1, models={"ann": f"{module}:create_mlp"})
+    results = tmp_path / "results.json"
+    found = Results(source=rehearsal.source, seeds=(0,), outcomes=(outcome,))
+    results.write_text(found.to_json(), "utf-8")
+    keys.model_key.cache_clear()
+
+    ended = command(
+        "report", "--results", results, "--report", tmp_path / "new",
+        "--store", rehearsal.store.root, "--evidence", "none", "--json",
+    )  # fmt: skip
+
+    assert ended.code == 0, ended.err
+    text = (tmp_path / "new" / "index.html").read_text("utf-8")
+    assert shown in text
+    assert 'id="network-ann_1000"' not in text
 
 
 @pytest.mark.slow

@@ -13,12 +13,16 @@ import pytest
 from PIL import Image
 from reports import SOURCE, Page, alone, known, run
 from synthetic import WINS
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from mnistrobust import ledger, report
 from mnistrobust.claims import load_claims, load_questions
+from mnistrobust.errors import inert
 from mnistrobust.ledger import ERROR, FAILS, HOLDS, Outcome, rows
 from mnistrobust.recipes import RECIPES
 from mnistrobust.report import networks, page, pictures
+from mnistrobust.report.entries import entries
+from mnistrobust.statistics import REPRODUCED
 from mnistrobust.store import Store
 from mnistrobust.views import VIEWS
 from mnistrobust.world import World
@@ -69,7 +73,7 @@ def test_the_top_counts_verdicts_and_this_run(judged):
         assert re.search(rf"\b{told.count(word)}\s+{word}", top), word
     assert SOURCE.notice in top
     assert "mnistrobust verify --data mnist5k" in top
-    assert "numpy 2" in top
+    assert "numpy 2" in top.partition("What is wrong")[0]
 
 
 def test_what_is_refuted_comes_first(judged):
@@ -115,6 +119,31 @@ def test_a_row_says_what_this_run_shows(outcome):
     (entry,) = [each for each in found.with_class("entry") if each["id"] == WINS]
     assert entry["data-outcome"] == outcome
     assert (error or "plain") in found.text
+
+
+def test_an_architecture_of_the_readers_own_is_named_with_its_command():
+    """The notice says whose networks these are; what does not hold for them comes first."""
+    own = {"ann": f"{EVIL}:create"}
+    reproduced = next(row.claim.id for row in rows(run(), known()) if row.judged[0] == REPRODUCED)
+    one = Outcome(id=reproduced, seed=0, margin=-0.1, models=own, error="does not hold for it")
+    found = Page(page.html(run(outcomes=(one,)), known()))
+    wrong = found.text.partition("What is wrong, and why")[2].partition("refuted")[0]
+
+    assert f"{inert(EVIL)}:create in place of ann" in found.text
+    assert "verify --data mnist5k --model 'ann=<script>" in found.text
+    assert "does not hold for it" in wrong
+    assert len(found.all("script")) == 1
+
+
+def test_a_failed_claim_keeps_its_figures():
+    """What is outside of the evidence can be seen beside it."""
+    one = Outcome(id=WINS, seed=0, figures={"plain": 0.1234}, margin=0.05, error="outside")
+    (entry,) = [each for each in entries(run(outcomes=(one,)), known()) if each.row.outcomes]
+
+    assert [each.run for each in entry.figures if each.name in {"margin", "plain"}] == [
+        "+0.05",
+        "0.123",
+    ]
 
 
 def test_several_worlds_are_counted():
@@ -207,6 +236,9 @@ def test_what_changed_is_shown_where_it_is_given():
     rows_ = [{"claim": WINS, "moved by": "+2.1 standard deviations"}]
 
     assert "+2.1 standard deviations" in Page(page.html(run(), changes=rows_)).text
+    said = Page(page.html(run(), changes=[{"what": "nothing changed", "now": ""}]))
+    assert len(said.with_class("note")) == 1  # a sentence is no row of the table
+    assert "nothing changed" in said.text
     nothing = Page(page.html(run(), changes=[]))
     assert "changes" in {each.get("id") for each in nothing.all("h2")}
     without = Page(page.html(run()))
@@ -288,6 +320,24 @@ def test_nothing_is_trained_for_a_report(tmp_path):
     assert store.entries() == []
     text = Page((tmp_path / "report" / "index.html").read_text("utf-8")).text
     assert "No network of this run is in the store" in text
+
+
+def test_a_report_multiplies_in_one_thread(rehearsal, tmp_path, monkeypatch):
+    """Its matrices are small: more threads would wait for each other on a busy machine."""
+    threads = []
+    mistakes = pictures.mistakes
+
+    def watched(*arguments):
+        threads.extend(
+            each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"
+        )
+        return mistakes(*arguments)
+
+    monkeypatch.setattr(pictures, "mistakes", watched)
+    with threadpool_limits(2, "blas"):
+        report.write(run(), tmp_path, store=alone(rehearsal, tmp_path / "one").store)
+
+    assert set(threads) == {1}
 
 
 def test_a_data_set_that_is_gone_costs_only_the_pictures(rehearsal, tmp_path):

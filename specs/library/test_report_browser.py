@@ -238,6 +238,14 @@ def test_everyone_can_read_it(size, scheme, visit):
     assert width <= SIZES[size][0]
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_no_head_of_a_column_runs_into_the_next(size, visit):
+    """Between the words of two columns is room, on a phone too."""
+    wide = "all => all.filter(each => each.scrollWidth > each.clientWidth).map(e => e.textContent)"
+
+    assert visit(size=size).page.eval_on_selector_all(".figures thead th", wide) == []
+
+
 def test_the_report_is_small(address):
     """One network adds less than 200 kB, so that fourteen stay below 3 MB."""
     assert Path(address.removeprefix("file://")).stat().st_size < 600_000

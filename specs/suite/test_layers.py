@@ -33,7 +33,7 @@ LAYERS = (
     ("replacing",),
     ("verdicts", "keys"),
     ("ledger", "questions"),
-    ("readings", "training", "verifying", "checking", "live"),
+    ("readings", "training", "verifying", "checking", "live", "summary"),
     ("world", "plots"),
     ("parallel", "document", "making", "strip_plots", "runs"),
     ("rendering", "strategies", "replicating", "sensitivity", "changes"),
