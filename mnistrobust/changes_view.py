@@ -11,7 +11,7 @@ from mnistrobust.changes import SUSPICIOUS, Change, Changes
 from mnistrobust.checking import BETTER, WORSE
 from mnistrobust.errors import inert
 from mnistrobust.flips import LEVEL, Flips
-from mnistrobust.ledger import cell
+from mnistrobust.ledger_markdown import cell
 
 _COLOURS = {WORSE: "red", BETTER: "green", SUSPICIOUS: "bold yellow"}
 _FIGURES = 20  # lines of a table on a terminal; --json and --markdown have them all

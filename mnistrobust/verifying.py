@@ -12,7 +12,8 @@ from mnistrobust import questions
 from mnistrobust.claims import claim_named
 from mnistrobust.errors import UsageError
 from mnistrobust.evidence import Evidence
-from mnistrobust.ledger import Results, markdown
+from mnistrobust.ledger import Results
+from mnistrobust.ledger_markdown import markdown
 
 _SPECS = Path("specs") / "claims"
 _END_SECONDS = 5.0  # for pytest to end after an interrupt

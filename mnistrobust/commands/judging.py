@@ -127,7 +127,8 @@ def claims(
     from mnistrobust import ledger_view
     from mnistrobust.claims import claim_named, load_claims
     from mnistrobust.evidence import load
-    from mnistrobust.ledger import claim_json, verdicts_markdown
+    from mnistrobust.ledger import claim_json
+    from mnistrobust.ledger_markdown import verdicts_markdown
 
     chosen = [claim_named(claim_id)] if claim_id else list(load_claims().values())
     known = load(_dataset(data), evidence)

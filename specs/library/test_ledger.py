@@ -9,7 +9,8 @@ from synthetic import evidence, measured, spread
 
 from mnistrobust.claims import load_claims
 from mnistrobust.data import Source
-from mnistrobust.ledger import Outcome, Results, claim_json, markdown, rows
+from mnistrobust.ledger import Outcome, Results, claim_json, rows
+from mnistrobust.ledger_markdown import markdown
 from mnistrobust.ledger_view import print_ledger
 from mnistrobust.summary import summary
 

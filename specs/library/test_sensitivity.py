@@ -63,6 +63,20 @@ def test_the_command_prints_figures(command, tmp_path):
     assert (ended.code, "mnistrobust replicate" in ended.error) == (2, True)
 
 
+def test_what_is_true_on_full_mnist_is_labelled_so_elsewhere(command):
+    """The sentences' figures are of full MNIST: on another data set each says that."""
+    here, there = (
+        [row.split("|")[-2].strip() for row in command("claims", "--markdown", *data).out.splitlines()
+         if row.startswith("|") and row.count("|") == 4][2:]
+        for data in ((), ("--data", "mnist5k"))
+    )  # fmt: skip
+    said = [each for each in there if each and "---" not in each and "instead" not in each]
+
+    assert not any("On full MNIST" in each for each in here)
+    assert said
+    assert all(each.startswith("On full MNIST: ") for each in said)
+
+
 @pytest.mark.parametrize(("held", "word"), [(24, "Reproduced"), (0, "Refuted")])
 def test_verdicts_as_markdown(held, word, command, tmp_path):
     """Each judged claim is a row with its count, under its verdict."""

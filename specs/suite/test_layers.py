@@ -33,6 +33,7 @@ LAYERS = (
     ("replacing",),
     ("verdicts", "keys"),
     ("ledger", "questions"),
+    ("ledger_markdown",),
     ("readings", "training", "verifying", "checking", "live", "summary"),
     ("world", "plots"),
     ("parallel", "document", "making", "strip_plots", "runs"),

@@ -14,7 +14,7 @@ from mnistrobust.bench import running, tables
 from mnistrobust.checking import checks_of
 from mnistrobust.claims import load_claims
 from mnistrobust.evidence import load
-from mnistrobust.ledger import verdicts_markdown
+from mnistrobust.ledger_markdown import verdicts_markdown
 from mnistrobust.recipes import RECIPES
 from mnistrobust.views import VIEWS
 
