@@ -194,6 +194,27 @@ def test_a_good_model_ends_with_0_where_its_failures_are_expected(command, folde
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("option", ["--data", "MNISTROBUST_DATA"])
+def test_a_model_is_trained_on_the_set_that_it_is_checked_on(
+    option, command, folder, archive, surroundings
+):
+    """`decide()` in the model's own file gives what the command decided, however it was asked."""
+    (folder / "decides.py").write_text(
+        "import numpy as np\nfrom mnistrobust.data import decide\n\nprint('trained on', decide())\n"
+        "predict = lambda images: np.eye(10)[[0] * len(images)]\n",
+        "utf-8",
+    )
+    if option == "MNISTROBUST_DATA":
+        surroundings.setenv(option, str(archive))
+    given = (option, archive) if option == "--data" else ()
+    ended = command("check", "decides:predict", "--only", "output_shape", *given)
+    sys.modules.pop("decides")
+
+    assert ended.code == 0
+    assert f"{archive}): as asked for" in ended.err.partition("trained on")[2]
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 def test_a_failure_ends_with_1_and_says_its_bound(command):
     """The line names the spec, what it states, the bound and what came."""
