@@ -1,6 +1,7 @@
 """Find the model that a text names: a Python object, a file, or recorded predictions."""
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def find(
     if is_model or suffix == ".npz":
         if input_shape:
             raise ModelError(f"{model}: a file says itself what it takes; leave --input-shape out.")
-        if not path.is_file():
+        if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for too long a name
             raise ModelError(f"{model}: no such file; {_EXPECTED}.")
     if is_model:
         # Late: a model file loads Keras. It takes images (n, 784), whatever the architecture.

@@ -87,6 +87,8 @@ def folder(tmp_path, surroundings):
     (tmp_path / "my_models.py").write_text(GOOD, "utf-8")
     (tmp_path / "raises.py").write_text("raise OSError('no weights here')", "utf-8")
     (tmp_path / "ends.py").write_text("raise SystemExit(3)", "utf-8")
+    for suffix in ("npz", "keras"):
+        (tmp_path / f"folder.{suffix}").mkdir()
     (tmp_path / "lacks.py").write_text("import no_such_package", "utf-8")
     surroundings.chdir(tmp_path)
     surroundings.setattr(sys, "path", [*sys.path])
@@ -146,6 +148,9 @@ def test_a_wrong_call_is_one_line(arguments, code, line, command, tmp_path, surr
         ("model.PT", "a pickle runs any code when it is read"),
         ("nowhere.keras", "nowhere.keras: no such file"),
         ("nowhere.npz", "nowhere.npz: no such file"),
+        ("a" * 300 + ".npz", ".npz: no such file"),
+        ("folder.npz", "folder.npz: expected a regular file"),
+        ("folder.keras", "folder.keras: refused: expected a regular file"),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("folder")
