@@ -65,7 +65,7 @@ class Child:
         except (EOFError, OSError) as error:
             reason = f"takes more than {seconds:.0f} s" if late.is_set() else _why(self._process)
             self.close()
-            raise RefusedError(f"reading it {reason}") from error
+            raise RefusedError(f"reading it {reason}", trustable=False) from error
         finally:
             timer.cancel()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnistrobust.battery import files, trusted
+from mnistrobust.battery import files, keras_config, trusted
 from mnistrobust.battery.child import Child
 from mnistrobust.battery.opening import is_pickle
 from mnistrobust.battery.refusal import RefusedError
@@ -90,6 +90,53 @@ def test_the_good_file_that_the_corpus_changes_is_read(tmp_path):
     assert answers.shape == (3, 10)
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_array_equal(files.load(tmp_path / "link.keras")(images), answers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("hours of pooling", "products an image"),
+        ("hours of activations", "products an image"),
+        ("hours of steps", "a sequence of 12544 steps"),
+        ("two inputs", "expected an InputLayer, then others"),
+    ],
+)
+def test_a_configuration_is_refused_before_any_weights(name, line):
+    """For what it asks for, whatever weights there are to it."""
+    from hostile_files import sizes
+
+    with pytest.raises(RefusedError, match=line):
+        keras_config.plan_of(sizes()[name])
+
+
+@pytest.mark.slow
+def test_trust_is_offered_for_what_keras_may_have_written_only(tmp_path):
+    """Not for damage, for links, nor for what lies in other files: nothing explains them but harm."""
+    from hostile_files import config_of, keras_file, layer
+    from hostile_hdf5 import KERNEL, hdf5_of, hostile_hdf5
+
+    def said(data, suffix=".keras"):
+        path = tmp_path / f"model{suffix}"
+        path.write_bytes(data)
+        with pytest.raises(RefusedError) as caught:
+            files.load(path)
+        return str(caught.value)
+
+    hdf5 = hostile_hdf5(str(tmp_path / "bait"))
+    for name in (
+        *("external link", "soft link", "virtual data set", "external storage", "shape bomb"),
+        *("one array twice", "references", "gzip", "damaged inside", "truncated"),
+    ):
+        assert "--trust" not in said(keras_file(weights=hdf5[name])), name
+    for name in ("float16", "NaN", "many groups", "missing bias"):
+        assert "--trust loads it anyway" in said(keras_file(weights=hdf5[name])), name
+    assert "--trust loads it anyway" in said(keras_file(config_of(layer("Masking"), layer())))
+    alone = said(hdf5_of(), ".h5")
+    assert ("--arch: ann, rnn, cnn" in alone, "--trust" in alone) == (True, False)
+    old = said(hdf5_of(lambda file: file.attrs.create("model_config", "{}")), ".h5")
+    assert "Keras's old format: save it as .keras; --trust loads it anyway" in old
+    assert KERNEL in said(keras_file(weights=hdf5["gzip"]))
 
 
 def test_a_pickle_is_refused_with_trust_too(tmp_path):
