@@ -128,7 +128,7 @@ def _array(node: Any, path: str, left: int, types: dict[str, Any], h5py: Any, np
     kind = node.get_type()
     names = [name for name, each in types.items() if kind.equal(each)]
     if not names:
-        numbers = {h5py.h5t.FLOAT, h5py.h5t.INTEGER, h5py.h5t.ENUM}  # or truths, as h5py writes them
+        numbers = {h5py.h5t.FLOAT, h5py.h5t.INTEGER, h5py.h5t.ENUM}  # as h5py writes truths
         refused = _Unusual if kind.get_class() in numbers else _Refused
         raise refused(f"{path} is not float32, and no integer")
     space = node.get_space()

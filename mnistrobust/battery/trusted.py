@@ -27,7 +27,11 @@ def load(data: bytes, suffix: str) -> Callable[[np.ndarray], np.ndarray]:
     child = Child("trusted_child.py", name, files={name: data})
     lock = threading.Lock()
     with child.within(LOADING):
-        _heard(child, b"ready")
+        try:
+            _heard(child, b"ready")
+        except RefusedError as error:
+            hint = "for layers of your own, load it in a module and name my_module:model"
+            raise RefusedError(f"{error}; {hint}", trustable=False) from error
 
     def predict(images: np.ndarray) -> np.ndarray:
         with lock:

@@ -278,6 +278,21 @@ def test_trust_loads_what_is_refused_in_a_process_with_limits(doubling):
 
 
 @pytest.mark.slow
+def test_trust_names_the_way_for_a_layer_of_ones_own(keras, tmp_path):
+    """Nothing in a file says how to make it: its module has to be named."""
+
+    class Squash(keras.layers.Layer):
+        def call(self, x):
+            return x / (1 + abs(x))
+
+    path = tmp_path / "squash.keras"
+    keras.Sequential([keras.layers.Input((784,)), keras.layers.Dense(10), Squash()]).save(path)
+
+    with pytest.raises(RefusedError, match="load it in a module and name my_module:model"):
+        files.load(path, trust=True)
+
+
+@pytest.mark.slow
 def test_trust_ends_what_takes_too_long(doubling, monkeypatch):
     """A file that is not loaded in time is ended on the clock, with one line."""
     monkeypatch.setattr(trusted, "LOADING", 0.5)
