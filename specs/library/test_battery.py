@@ -137,6 +137,23 @@ def test_a_broken_model_fails_the_specs_of_its_break(broken, good, report, mnist
 
 
 @pytest.mark.slow
+def test_infinity_fails_specs_and_warns_of_nothing(good, mnist5k):
+    """What needs finite answers says so; what is about a noise class says nothing."""
+
+    def infinite(images):
+        return np.where(good(images) > 5, np.inf, good(images))
+
+    names = ["finite_output", "batch_invariance", "clean_accuracy", *NOISE_CLASS]
+    found = running.run(subject_of(infinite, "infinite", mnist5k), mnist5k, only=names)
+
+    assert statuses(found) == {
+        **dict.fromkeys(names, spec.FAILED),
+        **dict.fromkeys(NOISE_CLASS, spec.NOT_APPLICABLE),
+    }
+    assert all("finit" in each.reason for each in found.outcomes if each.status == spec.FAILED)
+
+
+@pytest.mark.slow
 def test_expected_failures_are_strict(subject, mnist5k):
     """What fails as expected is good; what does not, or says nothing, is not."""
     expected = {"inverted_accuracy": "never inverted", "nll": "?", "noise_class_keeps_digits": "?"}
