@@ -19,8 +19,9 @@ _LONGEST = 4096
 def load(data: bytes, suffix: str) -> Callable[[np.ndarray], np.ndarray]:
     """Return the function of images (n, 784) to the answers (n, classes) of a Keras file.
 
-    Whatever the file does, it does in a process with limits on memory, on time and on writing,
-    which gives back plain numbers only; it can still read files and open connections as you can.
+    Whatever the file does, it does in a process with limits on memory and time that writes to no
+    file and gives back plain numbers only; it can still read and delete files and open connections
+    as you can.
     The process ends with the function. RefusedError where it breaks off or breaks a limit.
     """
     name = f"model{suffix}"
