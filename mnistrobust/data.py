@@ -9,6 +9,8 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -26,6 +28,7 @@ from mnistrobust.randomness import fixed_order
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 NETWORK_SECONDS = 4.0
 RETRY_SECONDS = 3600.0
+_VARIABLE = "MNISTROBUST_DATA"
 SUBSET = 2000  # held-out images that every offset draw is read on
 
 
@@ -115,19 +118,16 @@ def cache_folder() -> Path:
     return Path(override) if override else platformdirs.user_cache_path("mnistrobust", False)
 
 
-def from_environment() -> str:
-    """Return what `MNISTROBUST_DATA` asks for: a path, `mnist5k`, or `auto` where it is unset."""
-    return os.environ.get("MNISTROBUST_DATA") or "auto"
-
-
-def decide(data: str = "auto", *, offline: bool = False, retry: bool = False) -> Source:
+def decide(data: str | None = None, *, offline: bool = False, retry: bool = False) -> Source:
     """Choose the data set, verify its content and say why it was chosen.
 
-    `data` is `auto`, `mnist5k` or the path of an `.npz` or a folder of IDX files. A path is used
-    or is an error. `auto` tries our cache, Keras's cache (read only), a download (not when
-    `offline`; after a failure again only in an hour or with `retry`) and the embedded mnist5k.
+    `data` is `auto`, `mnist5k` or the path of an `.npz` or a folder of IDX files; by default what
+    `MNISTROBUST_DATA` says, or `auto`. A path is used or is an error. `auto` tries our cache,
+    Keras's cache (read only), a download (not when `offline`; after a failure again only in an
+    hour or with `retry`) and the embedded mnist5k.
     Raises DataError when the path holds no MNIST.
     """
+    data = data or os.environ.get(_VARIABLE) or "auto"
     if data == "mnist5k":
         return _embedded("as asked for")
     if data != "auto":
@@ -153,6 +153,19 @@ def decide(data: str = "auto", *, offline: bool = False, retry: bool = False) ->
     except DataError as error:
         passed_over.append(str(error))
     return _embedded("; ".join(passed_over))
+
+
+@contextmanager
+def standing(source: Source) -> Iterator[None]:
+    """Let `decide()` choose this source in the block, also in processes that the block starts."""
+    before = os.environ.get(_VARIABLE)
+    os.environ[_VARIABLE] = source.path or source.name
+    try:
+        yield
+    finally:
+        os.environ.pop(_VARIABLE)
+        if before is not None:
+            os.environ[_VARIABLE] = before
 
 
 def load(source: Source) -> Dataset:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from mnistrobust import rendering
 from mnistrobust.claims import claim_named, load_claims
-from mnistrobust.data import Source, decide, from_environment
+from mnistrobust.data import Source, decide
 from mnistrobust.errors import MnistRobustError, inert
 from mnistrobust.evidence import load
 from mnistrobust.ledger import Results, Row, row, rows
@@ -190,7 +190,7 @@ def _prepared(
     recipe_named(recipe)  # fail before training for a wrong name
     for view in views:
         view_named(view)
-    source = decide(data or from_environment())
+    source = decide(data)
     world = _world(seed, source, str(open_store(store).root))
     rendering.prepare(world, [Task(recipe, views)], workers=1)
     return world

@@ -118,7 +118,10 @@ def built(place: str, classes: int) -> Any:
         model = _imported(place)(classes)
     except UsageError:
         raise
-    except Exception as error:  # the builder is the reader's own: it may raise anything
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # the builder is the reader's own: it may raise anything
         raise UsageError(f"{what} raised {type(error).__name__}: {_first(error)}") from error
     if not isinstance(model, keras.Model):
         raise UsageError(f"{what}: expected a Keras model, received {type(model).__name__}.")
@@ -152,6 +155,8 @@ def _gives_probabilities(model: Any, shape: tuple[int, ...], what: str) -> bool:
     """Return whether outputs are probabilities, not logits, by those of a few images."""
     images = np.random.default_rng(0).random((_PROBES, *shape), dtype=np.float32)
     values = np.asarray(model(images, training=False))
+    if len(values) != len(images):
+        raise UsageError(f"{what}: expected a row for each image, received {values.shape}.")
     within = bool((values >= 0).all() and (values <= 1 + _TOLERANCE).all())
     if within and (np.abs(values.sum(axis=1) - 1) <= _TOLERANCE).all():
         return True

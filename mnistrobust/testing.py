@@ -11,7 +11,7 @@ from mnistrobust.battery.exam import Exam
 from mnistrobust.battery.finding import find
 from mnistrobust.battery.spec import FAILED, NOT_APPLICABLE, Outcome, Spec, chosen
 from mnistrobust.battery.subject import Subject, subject_of
-from mnistrobust.data import Dataset, decide, from_environment, load
+from mnistrobust.data import Dataset, decide, load
 
 __all__ = ["Check", "parametrize_with_specs"]
 
@@ -99,7 +99,7 @@ class _Session:
 
     @cached_property
     def exam(self) -> Exam:
-        dataset = load(decide(self._data or from_environment()))
+        dataset = load(decide(self._data))
         return Exam(self._finding(dataset), dataset)
 
 

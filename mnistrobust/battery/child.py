@@ -1,6 +1,7 @@
 """Processes that handle what is not trusted: with limits, without a way back but plain bytes."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,7 +56,7 @@ class Child:
 
         def end() -> None:
             late.set()
-            self._process.kill()
+            _kill(self._process)
 
         timer = threading.Timer(seconds, end)
         timer.daemon = True
@@ -65,7 +66,7 @@ class Child:
         except (EOFError, OSError) as error:
             reason = f"takes more than {seconds:.0f} s" if late.is_set() else _why(self._process)
             self.close()
-            raise RefusedError(f"reading it {reason}") from error
+            raise RefusedError(f"reading it {reason}", trustable=False) from error
         finally:
             timer.cancel()
 
@@ -91,13 +92,21 @@ class Child:
 
 
 def _end(process: "subprocess.Popen[bytes]", folder: "tempfile.TemporaryDirectory[str]") -> None:
-    process.kill()
+    _kill(process)
     for stream in (process.stdin, process.stdout):
         with suppress(OSError):  # what was not sent yet
             if stream:
                 stream.close()
     process.wait()
     folder.cleanup()
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a process, and those that it has started, which hold its pipes open."""
+    process.kill()
+    if sys.platform != "win32":
+        with suppress(OSError):  # none is left
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _why(process: "subprocess.Popen[bytes]") -> str:

@@ -5,12 +5,14 @@ What comes back is untrusted: only plain numeric arrays of the expected size are
 
 import zipfile
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
 
+from mnistrobust.battery import plain_arrays
 from mnistrobust.battery.inputs import FAMILIES, made
+from mnistrobust.battery.opening import read_whole
+from mnistrobust.battery.refusal import RefusedError
 from mnistrobust.battery.subject import CLASSES, ModelError, Subject, outputs_of
 from mnistrobust.data import Dataset
 from mnistrobust.errors import UsageError
@@ -27,9 +29,7 @@ predict(images) -> (n, 10) or (n, 11), logits or probabilities; reshape the imag
 
 Then: mnistrobust check predictions.npz
 """
-_HEADER = 4096  # bytes; more than any header of an array of plain numbers
 _WIDEST = 64  # classes that are read: a wrong number is for a spec to say
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile)
 
 
 def export(dataset: Dataset, folder: Path) -> list[Path]:
@@ -57,49 +57,34 @@ def recorded(path: Path, dataset: Dataset, *, outputs: str | None = None) -> Sub
     with as many rows as the set has images.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            found = {name: _read(archive, name, dataset, path) for name in FAMILIES}
-    except _UNREADABLE as error:
+        found = plain_arrays.of_npz(read_whole(path), FAMILIES.__contains__)
+    except RefusedError as error:
         raise ModelError(
             f"{path}: {error}; expected what 'mnistrobust export-views' explains."
         ) from error
+    for name in FAMILIES:
+        if name not in found:
+            raise ModelError(
+                f"{path}: no predictions for the set {name!r}; predict every array of {INPUTS}."
+            )
+        _check_shape(found[name], name, dataset, path)
     widths = {each.shape[1] for each in found.values()}
     if len(widths) > 1:
         raise ModelError(f"{path}: the sets have different numbers of classes: {sorted(widths)}.")
+    kinds = {np.dtype(np.float64): np.float64}
+    kept = {name: each.astype(kinds.get(each.dtype, np.float32)) for name, each in found.items()}
     return Subject(
         name=path.name,
-        outputs=outputs_of(found["clean"], outputs),
+        outputs=outputs_of(kept["clean"], outputs),
         classes=widths.pop(),
-        recorded=found,
+        recorded=kept,
     )
 
 
-def _read(archive: zipfile.ZipFile, name: str, dataset: Dataset, path: Path) -> np.ndarray:
-    """Read one member, whose header and size are checked before anything is allocated."""
-    try:
-        member = archive.getinfo(f"{name}.npy")
-    except KeyError as error:
-        raise ModelError(
-            f"{path}: no predictions for the set {name!r}; predict every array of {INPUTS}."
-        ) from error
+def _check_shape(array: np.ndarray, name: str, dataset: Dataset, path: Path) -> None:
     rows = len(made(name, dataset).images)
-    if member.file_size > rows * _WIDEST * 8 + _HEADER:
-        raise ModelError(f"{path}: {name} is larger than {rows} predictions can be.")
-    with archive.open(member) as file:
-        shape, fortran, dtype = _header(file)
-        if len(shape) != 2 or shape[0] != rows:
-            raise ModelError(
-                f"{path}: {name} has the shape {shape}, expected ({rows}, {CLASSES[0]}) or "
-                f"({rows}, {CLASSES[1]}) for {dataset.name}; is it of another data set (--data)?"
-            )
-        if dtype.kind not in "fiu" or not 0 < shape[1] <= _WIDEST:
-            raise ModelError(f"{path}: {name} holds {shape} of {dtype}, expected numbers.")
-        content = file.read(rows * shape[1] * dtype.itemsize)
-    values = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
-    return values.astype(np.float64 if dtype == np.float64 else np.float32)
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = npy.read_magic(file)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    return read(file, max_header_size=_HEADER)
+    if array.ndim != 2 or len(array) != rows or array.shape[1] > _WIDEST:
+        raise ModelError(
+            f"{path}: {name} has the shape {array.shape}, expected ({rows}, {CLASSES[0]}) or "
+            f"({rows}, {CLASSES[1]}) for {dataset.name}; is it of another data set (--data)?"
+        )

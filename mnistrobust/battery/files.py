@@ -5,32 +5,30 @@ with a list: nothing in it is run, imported or followed.
 """
 
 import contextlib
-import io
 import json
 import re
 import struct
-import tokenize
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mnistrobust.battery import archive, hdf5, keras_config, plain_json
+from mnistrobust.battery import archive, hdf5, keras_config, plain_arrays, plain_json
 from mnistrobust.battery.keras_config import Plan
+from mnistrobust.battery.layers import several, whole
 from mnistrobust.battery.opening import is_pickle, read_whole
-from mnistrobust.battery.refusal import RefusedError, quoted
+from mnistrobust.battery.refusal import MAX_FILE, RefusedError, quoted
 from mnistrobust.models import ARCHITECTURES, architecture_named
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
 _KERAS = ("config.json", "metadata.json", "model.weights.h5")
 _HDF5 = (".h5", ".hdf5")
-_FLAT = re.compile(r"(weight|arr_)(\d{1,3})")
+_FLAT = re.compile(r"(weight|arr_)([0-9]{1,3})")
 _TENSOR = {"dtype", "shape", "data_offsets"}
 _MAX_HEADER = 64 * 1024
-_MAX_RANK = 4
-_MIN_NPY = 64  # bytes before an array's own
+_OFFSETS = several(whole(0, MAX_FILE), 2, 2)
+_F32 = np.dtype("<f4")
 
 
 def load(path: Path, *, arch: str | None = None, trust: bool = False) -> Predict:
@@ -79,7 +77,8 @@ def _read(data: bytes, suffix: str, arch: str | None) -> Predict:
     except (RefusedError, ImportError):
         raise
     except Exception as error:  # a boundary: whatever a stranger's bytes provoke is a refusal
-        raise RefusedError(f"it is damaged ({type(error).__name__})") from error
+        reason = f"it is damaged ({type(error).__name__})"
+        raise RefusedError(reason, trustable=False) from error
     return keras_config.build(plan, weights)
 
 
@@ -117,9 +116,10 @@ def _check_hdf5(data: bytes) -> None:
 def _of_weights(data: bytes, suffix: str, arch: str | None) -> tuple[Plan, list[list[np.ndarray]]]:
     if arch is None:
         if suffix in _HDF5:
-            _check_hdf5(data)
+            _of_hdf5(data)  # which says so where it is a whole model in the old format
         named = ", ".join(ARCHITECTURES)
-        raise RefusedError(f"a file of weights: name its architecture with --arch: {named}")
+        reason = f"a file of weights: name its architecture with --arch: {named}"
+        raise RefusedError(reason, trustable=False)
     arrays = _READERS[suffix](data)
     flat = [(int(found[2]), name) for name in arrays if (found := _FLAT.fullmatch(name))]
     last = arrays[max(flat)[1]] if flat else _last_dense(arrays)
@@ -154,54 +154,31 @@ def _of_safetensors(data: bytes) -> dict[str, np.ndarray]:
     head.pop("__metadata__", None)
     if not all(type(each) is dict and each.keys() == _TENSOR for each in head.values()):
         raise RefusedError(f"the header has other entries than {', '.join(sorted(_TENSOR))}")
+    if not all(_OFFSETS(each["data_offsets"]) for each in head.values()):
+        raise RefusedError("the header has other offsets than two integers")
     found, position = {}, 0
     for name, facts in sorted(head.items(), key=lambda item: item[1]["data_offsets"]):
         kind, shape, (start, end) = facts["dtype"], facts["shape"], facts["data_offsets"]
         if kind != "F32" or start != position:
             raise RefusedError(f"{quoted(name)} is {quoted(kind)} from byte {start}: expected F32")
         position = end
-        found[name] = _array(body[start:end], "<f4", shape, name)
+        found[name] = plain_arrays.array_of(body[start:end], _F32, shape, name)
     if position != len(body):
         raise RefusedError("the arrays do not fill the file")
     return found
 
 
 def _of_npz(data: bytes) -> dict[str, np.ndarray]:
-    if not archive.is_zip(data):
-        raise RefusedError("no .npz file: expected a zip archive")
-    parts = archive.members(data, lambda name: bool(_FLAT.fullmatch(name.removesuffix(".npy"))))
-    return {name.removesuffix(".npy"): _of_npy(part, name) for name, part in parts.items()}
-
-
-def _of_npy(data: bytes, name: str) -> np.ndarray:
-    if not data.startswith(np.lib.format.MAGIC_PREFIX) or len(data) < _MIN_NPY:
-        raise RefusedError(f"{quoted(name)} is no array")
-    file = io.BytesIO(data)
-    version = np.lib.format.read_magic(file)
-    if version != (1, 0):
-        raise RefusedError(f"{quoted(name)} is of another version of the format")
-    try:
-        shape, by_column, kind = np.lib.format.read_array_header_1_0(file, max_header_size=1000)
-    except (ValueError, SyntaxError, tokenize.TokenError) as error:
-        raise RefusedError(f"{quoted(name)}: expected the header of an array") from error
-    if kind.hasobject:
-        raise RefusedError(f"{quoted(name)} holds pickled objects", trustable=False)
-    if kind != np.dtype("<f4") or by_column:
-        raise RefusedError(f"{quoted(name)} is {quoted(kind)}: expected float32, row by row")
-    return _array(data[file.tell() :], "<f4", list(shape), name)
-
-
-def _array(data: bytes, kind: str, shape: Any, name: str) -> np.ndarray:
-    """Return bytes as an array, where they are as many as its shape says."""
-    sizes = keras_config.sizes_of(shape, _MAX_RANK)
-    if sizes is None or len(data) != 4 * int(np.prod(sizes, dtype=object)):
-        raise RefusedError(f"{quoted(name)} claims a shape that its bytes do not fill")
-    return np.frombuffer(data, kind).reshape(sizes)
+    found = plain_arrays.of_npz(data, lambda name: bool(_FLAT.fullmatch(name)))
+    for name, array in found.items():
+        if array.dtype != _F32:
+            raise RefusedError(f"{quoted(name)} is {quoted(array.dtype)}: expected float32")
+    return found
 
 
 def _last_dense(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the last dense layer's first array, by the names of a Keras file."""
-    pattern = re.compile(r"layers/dense(?:_(\d{1,3}))?/vars/0")
+    pattern = re.compile(r"layers/dense(?:_([0-9]{1,3}))?/vars/0")
     dense = [(int(found[1] or 0), name) for name in arrays if (found := pattern.fullmatch(name))]
     if not dense:
         raise RefusedError("no weights of a dense layer under the names of a Keras file")

@@ -1,11 +1,12 @@
 """Find the model that a text names: a Python object, a file, or recorded predictions."""
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
 from mnistrobust.battery.subject import ModelError, Predict, Subject, subject_of, told
-from mnistrobust.data import Dataset
+from mnistrobust.data import Dataset, standing
 
 MODEL_FILES = (".keras", ".h5", ".hdf5", ".safetensors")
 _PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")
@@ -27,7 +28,7 @@ def find(
     """Return the subject that `model` names.
 
     `package.module:predict` is imported, with the working directory on the path, and may run any
-    code: it is the user's own. A model file is read by `battery.files`, which trusts nothing
+    code: it is the user's own; a `decide()` in it gives the set of `dataset`. A model file is read by `battery.files`, which trusts nothing
     unless `trust` is set; `arch` names the architecture of a file of weights. An `.npz` without
     `arch` holds the answers to the sets that `export-views` wrote. Raises ModelError, in one line.
     """
@@ -44,7 +45,7 @@ def find(
     if is_model or suffix == ".npz":
         if input_shape:
             raise ModelError(f"{model}: a file says itself what it takes; leave --input-shape out.")
-        if not path.is_file():
+        if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for too long a name
             raise ModelError(f"{model}: no such file; {_EXPECTED}.")
     if is_model:
         # Late: a model file loads Keras. It takes images (n, 784), whatever the architecture.
@@ -61,7 +62,8 @@ def find(
     if module.endswith(".py"):
         remedy = f"{Path(module).stem}:{attribute}"
         raise ModelError(f"{model}: expected a module's name; name {remedy} in its own folder.")
-    found = _imported(module, attribute, model)
+    with standing(dataset.source):  # where the model is trained on what it is judged on
+        found = _imported(module, attribute, model)
     return subject_of(found, model, dataset, input_shape=input_shape, outputs=outputs)
 
 

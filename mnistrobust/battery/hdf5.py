@@ -23,7 +23,8 @@ def arrays_of(data: bytes) -> dict[str, np.ndarray]:
     """Return the arrays of an HDF5 file by path; RefusedError for anything but plain arrays.
 
     Refused are links, arrays reached in two ways, in pieces, packed, virtual or in other files,
-    references, types of its own, and shapes that the file does not hold.
+    references, types of its own, and shapes that the file does not hold: for good, where Keras
+    writes no such file.
     """
     child = Child("hdf5_child.py")
     try:
@@ -34,12 +35,12 @@ def arrays_of(data: bytes) -> dict[str, np.ndarray]:
                 child.receive(min(length, plain_json.MAX_BYTES)), "its list of arrays"
             )
             if "refused" in head:
-                raise RefusedError(str(head["refused"]))
+                raise RefusedError(str(head["refused"]), trustable=head["trustable"] is True)
             left, found = len(data), {}
             for path, kind, sizes in head["arrays"]:
                 array_bytes = math.prod(sizes) * int(kind[2:])
                 if kind not in _TYPES or not 0 < array_bytes <= left:
-                    raise RefusedError("its list of arrays is damaged")
+                    raise RefusedError("its list of arrays is damaged", trustable=False)
                 left -= array_bytes
                 found[path] = np.frombuffer(child.receive(array_bytes), kind).reshape(sizes)
             return found

@@ -26,7 +26,11 @@ _NAME = re.compile(rb"[A-Za-z0-9_]{1,64}")
 
 
 class _Refused(Exception):  # noqa: N818
-    """What is no plain file of weights."""
+    """What is no plain file of weights, and no file that Keras writes."""
+
+
+class _Unusual(_Refused):
+    """What Keras may have written all the same."""
 
 
 def main() -> None:
@@ -46,9 +50,11 @@ def main() -> None:
     try:
         head: dict[str, Any] = {"arrays": _read(data, arrays, h5py, np)}
     except _Refused as refused:
-        head, arrays = {"refused": str(refused)}, []
+        unusual = isinstance(refused, _Unusual)
+        head, arrays = {"refused": str(refused), "trustable": unusual}, []
     except (OSError, RuntimeError, ValueError, TypeError, KeyError, MemoryError) as error:
-        head, arrays = {"refused": f"no sound HDF5 file ({type(error).__name__})"}, []
+        reason = f"no sound HDF5 file ({type(error).__name__})"
+        head, arrays = {"refused": reason, "trustable": False}, []
     text = json.dumps(head).encode()
     with os.fdopen(out, "wb") as answer:
         answer.write(struct.pack(">I", len(text)) + text)
@@ -89,11 +95,11 @@ def _read(data: bytes, arrays: list[Any], h5py: Any, np: Any) -> list[Any]:
 def _names(group: Any, path: str, depth: int, known: int, h5py: Any) -> list[bytes]:
     count = group.get_num_objs()
     if depth >= MAX_DEPTH or count + known > MAX_OBJECTS:
-        raise _Refused(f"{path or '/'} has {count} parts, {depth} deep: more than weights have")
+        raise _Unusual(f"{path or '/'} has {count} parts, {depth} deep: more than weights have")
     names = list(group)
     for name in names:
         if not _NAME.fullmatch(name):
-            raise _Refused(f"the name {name[:64]!r} in {path or '/'}")
+            raise _Unusual(f"the name {name[:64]!r} in {path or '/'}")
         if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
             raise _Refused(f"{path}{name.decode()} is a link to somewhere else")
     return names
@@ -103,11 +109,11 @@ def _check_attributes(node: Any, path: str, h5py: Any) -> None:
     """Look at attributes, which are never used, only for what no plain file has."""
     count = h5py.h5a.get_num_attrs(node)
     if count > MAX_ATTRIBUTES:
-        raise _Refused(f"{path or '/'} has {count} attributes")
+        raise _Unusual(f"{path or '/'} has {count} attributes")
     for index in range(count):
         attribute = h5py.h5a.open(node, index=index)
         if attribute.name == b"model_config":
-            raise _Refused("a whole model in Keras's old format: save it as .keras")
+            raise _Unusual("a whole model in Keras's old format: save it as .keras")
         plain = {h5py.h5t.STRING, h5py.h5t.INTEGER, h5py.h5t.FLOAT}
         if attribute.get_type().get_class() not in plain:
             raise _Refused(f"{path or '/'} has an attribute that is no text and no number")
@@ -122,7 +128,9 @@ def _array(node: Any, path: str, left: int, types: dict[str, Any], h5py: Any, np
     kind = node.get_type()
     names = [name for name, each in types.items() if kind.equal(each)]
     if not names:
-        raise _Refused(f"{path} is not float32, and no integer")
+        numbers = {h5py.h5t.FLOAT, h5py.h5t.INTEGER, h5py.h5t.ENUM}  # as h5py writes truths
+        refused = _Unusual if kind.get_class() in numbers else _Refused
+        raise refused(f"{path} is not float32, and no integer")
     space = node.get_space()
     if space.get_simple_extent_type() not in {h5py.h5s.SIMPLE, h5py.h5s.SCALAR}:
         raise _Refused(f"{path} has no shape")

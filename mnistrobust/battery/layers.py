@@ -17,6 +17,7 @@ Rule = Callable[[Any], bool]
 Arguments = dict[str, Any]
 
 _WIDEST = 8192  # units or filters
+_LONGEST = 784  # steps of a sequence, which takes one after another
 _LARGE = 1e6  # plain numbers
 ACTIVATIONS = frozenset(
     "linear relu relu6 leaky_relu elu selu gelu silu mish softplus softsign sigmoid hard_sigmoid "  # noqa: SIM905
@@ -168,7 +169,8 @@ def _conv2d(given: Arguments, shape: Shape) -> Effect:
 
 
 def _pooled(given: Arguments, shape: Shape) -> Effect:
-    return Effect((*_windows(given, shape, given["pool_size"]), shape[-1]))
+    output = (*_windows(given, shape, given["pool_size"]), shape[-1])
+    return Effect(output, products=math.prod(given["pool_size"]) * math.prod(output))
 
 
 def _globally(_: Arguments, shape: Shape) -> Effect:
@@ -191,12 +193,14 @@ def _normed(given: Arguments, shape: Shape) -> Effect:
     if given["axis"] not in {-1, len(shape)}:
         raise RefusedError("a BatchNormalization along another axis than the last")
     count = 2 + given["scale"] + given["center"]
-    return Effect(shape, (shape[-1:],) * count, math.prod(shape))
+    return Effect(shape, (shape[-1:],) * count)
 
 
 def _recurrent(gates: int, bias: Callable[[Arguments, int], Shape]) -> Any:
     def effect(given: Arguments, shape: Shape) -> Effect:
         units, (steps, inputs) = given["units"], shape
+        if steps > _LONGEST:
+            raise RefusedError(f"a sequence of {steps} steps: expected at most {_LONGEST}")
         weights = ((inputs, gates * units), (units, gates * units), bias(given, gates * units))
         products = steps * gates * units * (inputs + units)
         output = (steps, units) if given["return_sequences"] else (units,)

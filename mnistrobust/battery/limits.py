@@ -4,7 +4,7 @@ from typing import Any
 
 
 def limit(*, memory: int, seconds: int) -> None:
-    """Limit this process's address space in bytes, its processor time, and writing of files.
+    """Limit this process's address space in bytes and its processor time.
 
     The system keeps such limits where it has them: not on Windows.
     """
@@ -17,14 +17,14 @@ def limit(*, memory: int, seconds: int) -> None:
     _set(resource, "RLIMIT_CORE", 0)
 
 
-def forbid_files(written: int = 0) -> None:
-    """Let this process open nothing more, and write files of at most so many bytes."""
+def forbid_files(*, reading: bool = False) -> None:
+    """Let this process write to no file, and open none but for `reading`."""
     try:
         import resource
     except ImportError:
         return
-    _set(resource, "RLIMIT_FSIZE", written)
-    if not written:
+    _set(resource, "RLIMIT_FSIZE", 0)
+    if not reading:
         _set(resource, "RLIMIT_NOFILE", 0)
 
 

@@ -67,7 +67,8 @@ class Answers:
         """Natural logarithms of the probabilities (n, classes), float64."""
         if self.outputs == PROBABILITIES:
             return log_of(self.raw)
-        return log_softmax(self.raw)
+        with np.errstate(invalid="ignore"):  # infinity is for a spec to say
+            return log_softmax(self.raw)
 
     @cached_property
     def probabilities(self) -> np.ndarray:

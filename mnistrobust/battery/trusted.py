@@ -19,15 +19,20 @@ _LONGEST = 4096
 def load(data: bytes, suffix: str) -> Callable[[np.ndarray], np.ndarray]:
     """Return the function of images (n, 784) to the answers (n, classes) of a Keras file.
 
-    Whatever the file does, it does in a process with limits on memory, on time and on writing,
-    which gives back plain numbers only; it can still read files and open connections as you can.
+    Whatever the file does, it does in a process with limits on memory and time that writes to no
+    file and gives back plain numbers only; it can still read and delete files and open connections
+    as you can.
     The process ends with the function. RefusedError where it breaks off or breaks a limit.
     """
     name = f"model{suffix}"
     child = Child("trusted_child.py", name, files={name: data})
     lock = threading.Lock()
     with child.within(LOADING):
-        _heard(child, b"ready")
+        try:
+            _heard(child, b"ready")
+        except RefusedError as error:
+            hint = "for layers of your own, load it in a module and name my_module:model"
+            raise RefusedError(f"{error}; {hint}", trustable=False) from error
 
     def predict(images: np.ndarray) -> np.ndarray:
         with lock:

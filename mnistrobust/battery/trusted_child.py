@@ -13,7 +13,6 @@ from typing import Any
 
 _MEMORY = 12 * 2**30  # address space; TensorFlow takes 3 GiB of it before any model
 _SECONDS = 3600  # of processor time
-_WRITTEN = 256 * 2**20  # bytes that a file may grow to: Keras may unpack the weights
 _LONGEST = 300
 
 
@@ -30,7 +29,7 @@ def main() -> None:
     try:
         import keras
 
-        limits.forbid_files(_WRITTEN)
+        limits.forbid_files(reading=True)
         predict = _load(sys.argv[1], keras)
         _say(answers, b"ready")
         while head := images.read(4):

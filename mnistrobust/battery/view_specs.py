@@ -142,7 +142,6 @@ def _kept(exam: Exam, view: str) -> Finding:
 
 
 def _caught(exam: Exam, name: str) -> float:
-    answers = exam.answers(name)
     if not exam.subject.has_noise_class:
         raise NotApplicableError("the model has no noise class")
-    return share(answers.top == NOISE_LABEL)
+    return share(exam.answers(name).top == NOISE_LABEL)

@@ -119,7 +119,7 @@ def baseline_remove(name: BaselineName, store: StoreDir = None) -> None:
 def _source(data: str | None, offline: bool) -> "Source":
     from mnistrobust.data import decide
 
-    return decide(data or "auto", offline=offline)
+    return decide(data, offline=offline)
 
 
 def _run(source: "Source", store: "Store", families: Sequence[str], *, offline: bool) -> "Run":

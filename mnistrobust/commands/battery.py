@@ -135,7 +135,7 @@ def _expected(given: Iterable[str]) -> dict[str, str]:
 def _dataset(data: str | None, *, offline: bool) -> "Dataset":
     from mnistrobust.data import decide, load
 
-    source = decide(data or "auto", offline=offline)
+    source = decide(data, offline=offline)
     _note(f"data: {source}")
     if source.notice:
         _note(source.notice)

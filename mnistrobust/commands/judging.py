@@ -223,7 +223,7 @@ def _baseline(
 
     if seeds is not None:
         raise UsageError("--baseline compares the world of seed 0: leave out --seeds.")
-    return baselines.load(name, open_store(store), decide(data or "auto", offline=offline))
+    return baselines.load(name, open_store(store), decide(data, offline=offline))
 
 
 def _changes(

@@ -103,7 +103,7 @@ def _world(seed: int, data: str | None, offline: bool, store: str | None) -> "Wo
     from mnistrobust.world import World
 
     opened = open_store(store)
-    source: Source = decide(data or "auto", offline=offline)
+    source: Source = decide(data, offline=offline)
     rendering.note(f"data: {source}")
     if source.notice:
         rendering.note(source.notice)

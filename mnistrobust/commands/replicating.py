@@ -35,7 +35,7 @@ def replicate(
     from mnistrobust.verifying import find_clone
 
     replicating.start_backend(backend)
-    clone, source = find_clone(), images.decide(data or "auto", offline=offline)
+    clone, source = find_clone(), images.decide(data, offline=offline)
     target = output or clone / "mnistrobust" / "evidence" / f"{source.name}.json"
     if target.is_dir() or not target.absolute().parent.is_dir():
         raise UsageError(f"--output {target}: no file in an existing folder; make it first.")

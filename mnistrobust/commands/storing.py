@@ -27,7 +27,7 @@ def data_command(
     from mnistrobust import rendering
     from mnistrobust.data import decide
 
-    source = decide(data or "auto", offline=offline, retry=retry)
+    source = decide(data, offline=offline, retry=retry)
     print_json(source.to_json()) if as_json else rendering.print_mapping(source.to_json())
     if source.notice:
         rendering.note(source.notice)

@@ -1,4 +1,4 @@
-"""A good small model for the battery's specs, and ten ways to break it."""
+"""A good small model for the battery's specs, and many ways to break it."""
 
 import numpy as np
 
@@ -39,8 +39,29 @@ def swapped_labels(good):
     return lambda images: good(images)[:, [0, 1, 2, 8, 4, 5, 6, 7, 3, 9]]
 
 
+def shifted_labels(good):
+    return lambda images: np.roll(good(images), 1, axis=1)
+
+
 def softmax_twice(good):
     return lambda images: softmax(softmax(good(images)))
+
+
+def half_probabilities(good):
+    return lambda images: softmax(good(images)) / 2
+
+
+def percentages(good):
+    return lambda images: 100 * softmax(good(images))
+
+
+def position_dependent(good):
+    return lambda images: good(images) + np.eye(10)[np.arange(len(images)) % 3]
+
+
+def last_answer_of_that_size(good):
+    known = {}
+    return lambda images: known.setdefault(len(images), good(images))
 
 
 def batch_dependent(good):
@@ -72,6 +93,10 @@ def overconfident(good):
     return lambda images: 10 * good(images)
 
 
+def transposed_input(good):
+    return lambda images: good(images.reshape(-1, 28, 28).swapaxes(1, 2).reshape(-1, 784))
+
+
 def inverted_input(good):
     return lambda images: good(1 - images)
 
@@ -89,9 +114,15 @@ def not_deterministic(good):
     return lambda images: good(images * (rng.random(images.shape) > 0.05))
 
 
-# how it is broken, and specs that fail although the good model passes them
+# how it is broken, and specs that fail although those of the good model do not
 BREAKS = {
     swapped_labels: ("clean_accuracy", "every_digit"),
+    shifted_labels: ("clean_accuracy", "every_digit"),
+    half_probabilities: ("probabilities_sum_to_one",),
+    percentages: ("nll", "brier"),
+    position_dependent: ("batch_invariance", "order_invariance"),
+    last_answer_of_that_size: ("batch_invariance", "order_invariance", "clean_accuracy"),
+    transposed_input: ("clean_accuracy", "every_digit"),
     softmax_twice: ("nll", "brier"),
     batch_dependent: ("batch_invariance", "order_invariance"),
     nan_for_blank_images: ("finite_output", "less_sure_of_blank"),

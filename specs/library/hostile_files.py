@@ -9,55 +9,11 @@ import marshal
 import os
 import pickle
 import socket
-import stat
-import struct
-import zlib
-from dataclasses import dataclass
 
 import numpy as np
+from hostile_flat import Canary, hostile_flat_files
 from hostile_hdf5 import hdf5_of, hostile_hdf5
-
-STORED, DEFLATED = 0, 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """One member of a zip archive, as it shall look, true or not."""
-
-    name: str
-    data: bytes
-    method: int = STORED
-    flags: int = 0
-    mode: int = stat.S_IFREG | 0o600
-    size: int | None = None
-    local_name: str | None = None
-    shared: bool = False  # points at the archive's first member
-
-
-def zip_of(*members, comment=b"", foreword=b"", count=None):
-    """A zip archive of these members, byte by byte: zipfile refuses to write most of them."""
-    body, directory = foreword, b""
-    for each in members:
-        packed = each.data
-        if each.method == DEFLATED:
-            packer = zlib.compressobj(9, wbits=-15)
-            packed = packer.compress(each.data) + packer.flush()
-        size = len(each.data) if each.size is None else each.size
-        sums = (zlib.crc32(each.data), len(packed), size)
-        name, local = each.name.encode(), (each.local_name or each.name).encode()
-        facts = (20, each.flags, each.method, 0, 0, *sums)
-        start = 0 if each.shared else len(body)
-        directory += struct.pack(
-            "<4s6H3L5H2L", b"PK\x01\x02", 3 << 8 | 20, *facts, len(name), 0, 0, 0, 0,
-            each.mode << 16, start,
-        ) + name  # fmt: skip
-        if not each.shared:
-            body += struct.pack("<4s5H3L2H", b"PK\x03\x04", *facts, len(local), 0) + local + packed
-    n = len(members) if count is None else count
-    end = struct.pack(
-        "<4s4H2LH", b"PK\x05\x06", 0, 0, n, n, len(directory), len(body), len(comment)
-    )
-    return body + directory + end + comment
+from hostile_zips import Member, hostile_zips, zip_of
 
 
 def layer(kind="Dense", module="keras.layers", registered=None, /, **config):
@@ -94,16 +50,6 @@ def parts_of(config=None, weights=None, metadata=None):
 def keras_file(config=None, weights=None, metadata=None):
     """The bytes of a .keras file; a good one by default."""
     return zip_of(*parts_of(config, weights, metadata))
-
-
-class _Canary:
-    """An object whose unpickling makes a file."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (self.path, "w")
 
 
 def _with(text):
@@ -162,13 +108,21 @@ def _functions(canary):
     }  # fmt: skip
 
 
-def _sizes():
+def sizes():
     """Configurations that ask for too much, or for what is no classifier of digits."""
     conv = {
         "filters": 8192, "kernel_size": [1, 1], "strides": [1, 1], "padding": "same",
         "activation": "linear", "use_bias": True,
     }  # fmt: skip
     wide = layer(units=8192, activation="relu")
+    wide_conv = layer("Conv2D", **conv)
+    steps = {
+        "units": 1,
+        "activation": "relu",
+        "use_bias": False,
+        "return_sequences": False,
+        "go_backwards": False,
+    }
     return {
         "huge layer": config_of(layer(units=10**9)),
         "huge integer": config_of(layer(units=10**19)),
@@ -183,8 +137,30 @@ def _sizes():
             *[layer("Flatten", data_format="channels_last")] * 200, layer()
         ),
         "too much between layers": config_of(
-            *[layer("Conv2D", **conv)] * 3, layer("Flatten"), layer(), shape=(28, 28, 1)
+            *[wide_conv] * 3, layer("Flatten"), layer(), shape=(28, 28, 1)
         ),
+        "hours of pooling": config_of(
+            wide_conv,
+            *[layer("MaxPooling2D", pool_size=[28, 28], strides=[1, 1], padding="same")] * 40,
+            layer("Flatten"),
+            layer(),
+            shape=(28, 28, 1),
+        ),
+        "hours of activations": config_of(
+            wide_conv,
+            *[layer("Activation", activation="gelu")] * 50,
+            layer("GlobalMaxPooling2D"),
+            layer(),
+            shape=(28, 28, 1),
+        ),
+        "hours of steps": config_of(
+            layer("Reshape", target_shape=[784, 1]),
+            layer(units=16, activation="linear"),
+            layer("Reshape", target_shape=[12544, 1]),
+            layer("SimpleRNN", **steps),
+            layer(),
+        ),
+        "two inputs": config_of(config_of()["config"]["layers"][0], layer()),
         "impossible reshape": config_of(layer("Reshape", target_shape=[-1, -1, 0]), layer()),
         "exploding reshape": config_of(layer("Reshape", target_shape=[28, 10**9]), layer()),
         "nine classes": config_of(layer(units=9)),
@@ -228,120 +204,10 @@ def _texts():
     }
 
 
-def _archives():
-    """Zip archives that lie about what they hold."""
-    meta, config, weights = parts_of()
-    zeros = bytes(30 * 2**20)
-    names = {
-        "path traversal": "../config.json",
-        "absolute path": "/tmp/config.json",  # noqa: S108 - never written
-        "backslashes": "..\\..\\config.json",
-        "drive": "C:\\config.json",
-        "null in a name": "config.json\0.txt",
-        "folder": "assets/",
-        "pickle inside": "archive/data.pkl",
-        "python inside": "__init__.py",
-        "other case": "Config.json",
-        "escape in a member": "\x1b[31mconfig.json",
-        "right-to-left member": "\u202enosj.gifnoc",
-    }
-    found = {
-        name: zip_of(meta, config, weights, Member(name=each, data=b"x", flags=0x800))
-        for name, each in names.items()
-    }
-    link = Member(name="config.json", data=b"/etc/passwd", mode=stat.S_IFLNK | 0o777)
-    return found | {
-        "symbolic link": zip_of(meta, link, weights),
-        "device": zip_of(meta, Member(name="config.json", data=b"", mode=stat.S_IFCHR), weights),
-        "member twice": zip_of(meta, config, config, weights),
-        "no configuration": zip_of(meta, weights),
-        "no weights": zip_of(meta, config),
-        "no metadata": zip_of(config, weights),
-        "encrypted": zip_of(meta, Member(name="config.json", data=config.data, flags=1), weights),
-        "rare method": zip_of(meta, Member(name="config.json", data=config.data, method=99), weights),
-        "bomb": zip_of(meta, config, Member(name=weights.name, data=zeros, method=DEFLATED)),
-        "bomb of false size": zip_of(
-            meta, config, Member(name=weights.name, data=zeros, method=DEFLATED, size=40_000)
-        ),
-        "size too large": zip_of(meta, Member(name=config.name, data=config.data, size=10**9), weights),
-        "nested bomb": zip_of(
-            meta, config,
-            Member(name=weights.name, data=zip_of(Member(name="a", data=zeros, method=DEFLATED))),
-        ),
-        "overlapping members": zip_of(meta, config, Member(name=weights.name, data=meta.data, shared=True)),
-        "other local name": zip_of(
-            meta, Member(name=config.name, data=config.data, local_name="evil.json!"), weights
-        ),
-        "foreword": zip_of(meta, config, weights, foreword=b"#!/bin/sh\ntouch canary\n"),
-        "comment": zip_of(meta, config, weights, comment=b"PK\x05\x06"),
-        "false count": zip_of(meta, config, weights, count=2),
-        "65,535 members": zip_of(meta, config, weights, count=65535),
-        "truncated": zip_of(meta, config, weights)[:-500],
-        "cut at the front": zip_of(meta, config, weights)[500:],
-        "only the end": zip_of(),
-        "metadata of lists": zip_of(*parts_of(metadata=b'{"keras_version": ["3"]}')),
-    }  # fmt: skip
-
-
-def _flat_files(canary):
-    """Files of numbered weights, by suffix and name."""
-    import io
-
-    def npz(array, old=b"", new=b""):
-        buffer = io.BytesIO()
-        np.save(buffer, array, allow_pickle=True)
-        return zip_of(Member(name="arr_0.npy", data=buffer.getvalue().replace(old, new)))
-
-    def tensors(head, body=b"", length=None):
-        text = head if isinstance(head, bytes) else json.dumps(head).encode()
-        return struct.pack("<Q", len(text) if length is None else length) + text + body
-
-    def entry(shape, end, kind="F32"):
-        return {"weight00": {"dtype": kind, "shape": shape, "data_offsets": [0, end]}}
-
-    bomb = (
-        b"\x93NUMPY\x01\0v\0"
-        b"{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776, 10), }"
-    )
-    return {
-        ".npz": {
-            "objects": npz(np.array([_Canary(canary)], dtype=object)),
-            "traversal": zip_of(Member(name="../arr_0.npy", data=b"x")),
-            "shape bomb": zip_of(Member(name="arr_0.npy", data=bomb.ljust(128) + b"\0" * 40)),
-            "negative shape": npz(np.zeros(10, "f4"), b"(10,)", b"(-1,)"),
-            "code for a header": npz(np.zeros(10, "f4"), b"False", b"exit("),
-            "float64": npz(np.zeros((784, 10))),
-            "no array": zip_of(Member(name="arr_0.npy", data=b"")),
-        },
-        ".safetensors": {
-            "huge header": tensors({}, length=2**62),
-            "shape bomb": tensors(entry([2**40, 10], 40), bytes(40)),
-            "negative shape": tensors(entry([-1, -10], 40), bytes(40)),
-            "offset beyond": tensors(entry([10], 40), bytes(20)),
-            "negative offset": tensors(
-                {"weight00": {"dtype": "F32", "shape": [10], "data_offsets": [-40, 0]}}
-            ),
-            "overlapping": tensors(
-                {**entry([10], 40), "weight01": {"dtype": "F32", "shape": [10], "data_offsets": [20, 60]}},
-                bytes(60),
-            ),
-            "gap behind": tensors(entry([10], 40), bytes(80)),
-            "key twice": tensors(
-                b'{"weight00": {"dtype": "F32", "dtype": "F32", "shape": [10], "data_offsets": [0, 40]}}',
-                bytes(40),
-            ),
-            "half precision": tensors(entry([10], 20, "BF16"), bytes(20)),
-            "no offsets": tensors({"weight00": {"dtype": "F32"}}),
-            "list": tensors([1]),
-            "truncated": b"\x08\0\0",
-        },
-    }  # fmt: skip
-
-
 def _places(folder, canary):
     """What is no file, or under a false name."""
     good = keras_file()
-    pickled = pickle.dumps(_Canary(canary))
+    pickled = pickle.dumps(Canary(canary))
     contents = {
         "empty.keras": b"",
         "empty.h5": b"",
@@ -350,7 +216,7 @@ def _places(folder, canary):
         "pickle.npz": pickled,
         "pickle.safetensors": pickled,
         "pickle.pkl": pickled,
-        "old-pickle.keras": pickle.dumps(_Canary(canary), protocol=0),
+        "old-pickle.keras": pickle.dumps(Canary(canary), protocol=0),
         "torch.keras": zip_of(Member(name="archive/data.pkl", data=pickled)),
         "model.pt": zip_of(Member(name="archive/data.pkl", data=pickled)),
         "model.joblib": pickled,
@@ -392,13 +258,13 @@ def write_corpus(folder):
             path.write_bytes(content)
             found.append((path, arch))
 
-    configs = {**_functions(canary), **_sizes(), **_texts()}
+    configs = {**_functions(canary), **sizes(), **_texts()}
     add("config", ".keras", {name: keras_file(config) for name, config in configs.items()})
-    add("zip", ".keras", _archives())
+    add("zip", ".keras", hostile_zips(*parts_of()))
     hdf5 = hostile_hdf5(str(bait))
     add("weights", ".keras", {name: keras_file(weights=data) for name, data in hdf5.items()})
     without_plan = {"external link", "no HDF5", "truncated", "no weights", "shape bomb"}
     add("alone", ".weights.h5", {name: hdf5[name] for name in sorted(without_plan)}, "ann")
-    for suffix, contents in _flat_files(canary).items():
+    for suffix, contents in hostile_flat_files(canary).items():
         add("flat", suffix, contents, "ann")
     return found

@@ -137,6 +137,23 @@ def test_a_broken_model_fails_the_specs_of_its_break(broken, good, report, mnist
 
 
 @pytest.mark.slow
+def test_infinity_fails_specs_and_warns_of_nothing(good, mnist5k):
+    """What needs finite answers says so; what is about a noise class says nothing."""
+
+    def infinite(images):
+        return np.where(good(images) > 5, np.inf, good(images))
+
+    names = ["finite_output", "batch_invariance", "clean_accuracy", *NOISE_CLASS]
+    found = running.run(subject_of(infinite, "infinite", mnist5k), mnist5k, only=names)
+
+    assert statuses(found) == {
+        **dict.fromkeys(names, spec.FAILED),
+        **dict.fromkeys(NOISE_CLASS, spec.NOT_APPLICABLE),
+    }
+    assert all("finit" in each.reason for each in found.outcomes if each.status == spec.FAILED)
+
+
+@pytest.mark.slow
 def test_expected_failures_are_strict(subject, mnist5k):
     """What fails as expected is good; what does not, or says nothing, is not."""
     expected = {"inverted_accuracy": "never inverted", "nll": "?", "noise_class_keeps_digits": "?"}
@@ -276,9 +293,12 @@ def test_predictions_that_cannot_be_are_one_line(mnist5k, tmp_path):
             r"clean has the shape \(7, 10\), expected \(1000",
         ),
         (dict(zeros, clean=np.zeros(1000)), r"clean has the shape \(1000,\)"),
-        (dict(zeros, blank=np.full((1000, 10), None)), "of object, expected numbers"),
+        (dict(zeros, blank=np.full((1000, 10), None)), "blank.npy' holds pickled objects"),
         (dict(zeros, blank=np.zeros((1000, 11))), "different numbers of classes"),
-        (dict(zeros, blank=np.zeros((1000, 900))), "blank is larger than 1000 predictions"),
+        (
+            dict(zeros, blank=np.zeros((1000, 900))),
+            r"blank has the shape \(1000, 900\), expected \(1000",
+        ),
     ]
     for arrays, line in cases:
         path = tmp_path / "predictions.npz"
@@ -290,7 +310,7 @@ def test_predictions_that_cannot_be_are_one_line(mnist5k, tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         for name in FAMILIES:
             archive.writestr(f"{name}.npy", bomb + b"\n")
-    with pytest.raises(ModelError, match="expected numbers"):
+    with pytest.raises(ModelError, match="claims a shape that its bytes do not fill"):
         exporting.recorded(path, mnist5k)
     for content in (b"", b"PK\x03\x04nothing", path.read_bytes()[:-30]):
         path.write_bytes(content)

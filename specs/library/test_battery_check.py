@@ -87,6 +87,8 @@ def folder(tmp_path, surroundings):
     (tmp_path / "my_models.py").write_text(GOOD, "utf-8")
     (tmp_path / "raises.py").write_text("raise OSError('no weights here')", "utf-8")
     (tmp_path / "ends.py").write_text("raise SystemExit(3)", "utf-8")
+    for suffix in ("npz", "keras"):
+        (tmp_path / f"folder.{suffix}").mkdir()
     (tmp_path / "lacks.py").write_text("import no_such_package", "utf-8")
     surroundings.chdir(tmp_path)
     surroundings.setattr(sys, "path", [*sys.path])
@@ -146,6 +148,9 @@ def test_a_wrong_call_is_one_line(arguments, code, line, command, tmp_path, surr
         ("model.PT", "a pickle runs any code when it is read"),
         ("nowhere.keras", "nowhere.keras: no such file"),
         ("nowhere.npz", "nowhere.npz: no such file"),
+        ("a" * 300 + ".npz", ".npz: no such file"),
+        ("folder.npz", "folder.npz: expected a regular file"),
+        ("folder.keras", "folder.keras: refused: expected a regular file"),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("folder")
@@ -191,6 +196,27 @@ def test_a_good_model_ends_with_0_where_its_failures_are_expected(command, folde
     found = json.loads((folder / "report" / "battery.json").read_text("utf-8"))
     assert found["good"]
     assert "## Calibration" in (folder / "report" / "battery.md").read_text("utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", ["--data", "MNISTROBUST_DATA"])
+def test_a_model_is_trained_on_the_set_that_it_is_checked_on(
+    option, command, folder, archive, surroundings
+):
+    """`decide()` in the model's own file gives what the command decided, however it was asked."""
+    (folder / "decides.py").write_text(
+        "import numpy as np\nfrom mnistrobust.data import decide\n\nprint('trained on', decide())\n"
+        "predict = lambda images: np.eye(10)[[0] * len(images)]\n",
+        "utf-8",
+    )
+    if option == "MNISTROBUST_DATA":
+        surroundings.setenv(option, str(archive))
+    given = (option, archive) if option == "--data" else ()
+    ended = command("check", "decides:predict", "--only", "output_shape", *given)
+    sys.modules.pop("decides")
+
+    assert ended.code == 0
+    assert f"{archive}): as asked for" in ended.err.partition("trained on")[2]
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Which data set is used, in which order, and what it holds."""
 
+import os
 import shutil
 
 import numpy as np
@@ -72,13 +73,34 @@ def test_embedded_set_can_be_asked_for(home, archive):
     assert (source.name, source.path, source.why) == ("mnist5k", None, "as asked for")
 
 
-def test_environment_names_the_data_set(surroundings):
+def test_environment_names_the_data_set(home, surroundings):
     """MNISTROBUST_DATA decides where no option does; unset or empty it means auto."""
-    assert data.from_environment() == "auto"
+    home.stamp.touch()  # no download
+    asked = data.decide("mnist5k")
+    assert data.decide().why != asked.why
     surroundings.setenv("MNISTROBUST_DATA", "")
-    assert data.from_environment() == "auto"
+    assert data.decide().why != asked.why
+    surroundings.setenv("MNISTROBUST_DATA", "mnist5k")
+    assert data.decide() == asked
+    assert data.decide("auto").why != asked.why
     surroundings.setenv("MNISTROBUST_DATA", "somewhere.npz")
-    assert data.from_environment() == "somewhere.npz"
+    with pytest.raises(DataError, match="somewhere"):
+        data.decide()
+
+
+def test_a_decision_stands_in_a_block(home, archive, surroundings):
+    """Another decide() in it chooses the same file; behind it all is as before."""
+    home.stamp.touch()
+    source = data.decide(str(archive))
+    for before in ("", "mnist5k"):
+        surroundings.setenv("MNISTROBUST_DATA", before)
+        with data.standing(source):
+            assert data.decide() == source
+        assert os.environ["MNISTROBUST_DATA"] == before
+    surroundings.delenv("MNISTROBUST_DATA")
+    with data.standing(data.decide("mnist5k")):
+        assert data.decide().path is None
+    assert "MNISTROBUST_DATA" not in os.environ
 
 
 def test_a_wrong_path_touches_no_cache(home, archive):

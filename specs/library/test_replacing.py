@@ -104,6 +104,11 @@ def test_the_source_of_a_package_is_all_of_it(tmp_path):
     [
         ("return 1", "expected a Keras model, received int"),
         ("raise ValueError('no\\nmore')", "raised ValueError: no$"),
+        ("raise SystemExit(3)", "raised SystemExit: 3$"),
+        (
+            "return keras.Sequential([L.Input((784,)), L.Lambda(lambda x: x[:2]), L.Dense(n)])",
+            r"expected a row for each image, received \(2, 10\)",
+        ),
         (
             "return keras.Sequential([L.Input((32, 32)), L.Flatten(), L.Dense(n)])",
             "expected input of",
@@ -115,7 +120,7 @@ def test_the_source_of_a_package_is_all_of_it(tmp_path):
             "expected a softmax or logits",
         ),
     ],
-    ids=["no model", "error", "input", "no input", "outputs", "sigmoid"],
+    ids=["no model", "error", "exit", "rows", "input", "no input", "outputs", "sigmoid"],
 )
 def test_what_does_not_fit_is_one_line_before_training(body, said, builders):
     """The input is 784, 28 x 28 or 28 x 28 x 1; the output 10, and 11 with the noise class."""
