@@ -36,6 +36,12 @@ def test_intelligence_at_1000_rows(claim, world):
 
 
 @pytest.fixture
+def unjudged(here):
+    """The embedded data and the warm store, and no evidence: this spec's margin is made up."""
+    return (*here, "--evidence", "none")
+
+
+@pytest.fixture
 def clone(tmp_path):
     """A folder like a clone, with one spec that needs one small network."""
     folder = tmp_path / "clone"
@@ -78,9 +84,9 @@ def test_results_survive_their_file(mnist5k):
 
 
 @pytest.mark.slow
-def test_verify_prints_the_ledger_and_writes_the_report(clone, here, process):
+def test_verify_prints_the_ledger_and_writes_the_report(clone, unjudged, process):
     """Every claim has a row; what ran has figures; pytest's own words go to standard error."""
-    ended = process("verify", "--results", clone / "all.json", *here, cwd=clone)
+    ended = process("verify", "--results", clone / "all.json", *unjudged, cwd=clone)
 
     assert ended.code == 0, ended.err
     assert all(claim in "".join(ended.out.split()) for claim in load_claims())
@@ -93,10 +99,10 @@ def test_verify_prints_the_ledger_and_writes_the_report(clone, here, process):
 
 
 @pytest.mark.slow
-def test_verify_json_is_the_results(clone, here, process):
+def test_verify_json_is_the_results(clone, unjudged, process):
     """--json prints the results alone; --report and --seeds are followed."""
     arguments = ("--json", "--report", "elsewhere/deep", "--seeds", 1, "--offline")
-    ended = process("verify", *arguments, *here, cwd=clone)
+    ended = process("verify", *arguments, *unjudged, cwd=clone)
 
     assert ended.code == 0, ended.err
     results = json.loads(ended.out)
