@@ -17,8 +17,9 @@ pytestmark = pytest.mark.slow
 
 # Per architecture: training rows, epochs, trainings with Keras, trainings with the engine. The rows
 # left over of 5,000 are tested; a training's figure is its mean accuracy after the last 4 epochs,
-# which varies between trainings by about 0.30 (ann), 0.60 (rnn) and 0.25 points (cnn).
-EQUIVALENCE = {"ann": (3000, 12, 8, 32), "rnn": (3000, 12, 20, 48), "cnn": (1500, 5, 8, 16)}
+# which varies between trainings by about 0.30 (ann), 0.60 (rnn) and 0.25 points (cnn). The ann's
+# are many, as they are quick and run wherever the suite does: equal networks fail in under 1 %.
+EQUIVALENCE = {"ann": (3000, 12, 24, 48), "rnn": (3000, 12, 20, 48), "cnn": (1500, 5, 8, 16)}
 LAST, MARGIN, ERROR, POWER = 4, 0.5, 0.05, 0.80
 
 _ACCURACIES = """
