@@ -164,6 +164,7 @@ _ALL = (
         name="offset-too-weak",
         mistake="offsets reach {size} instead of 1",
         sizes=("0.9", "0.5"),
+        unseen="a tenth less noise gives no figure that another seed does not give as well",
         edits=(
             Edit(
                 "transforms.py",
@@ -294,6 +295,7 @@ _ALL = (
     Fault(
         name="lstm-axes-swapped",
         mistake="the LSTM reads columns for rows",
+        unseen="it learns digits from columns as well as from rows",
         edits=(
             Edit(
                 "training.py",
@@ -301,6 +303,17 @@ _ALL = (
                 "    axes = (0, 2, 1) if len(model.input_shape) == 3 else range(len(model.input_shape))\n"
                 "    images = images.reshape(len(images), *model.input_shape[1:])\n"
                 "    return np.ascontiguousarray(images.transpose(*axes))",
+            ),
+        ),
+    ),
+    Fault(
+        name="channel-axis-missing",
+        mistake="the CNN takes images without a channel axis",
+        edits=(
+            Edit(
+                "models.py",
+                "        layers.Input((28, 28, 1)),\n",
+                "        layers.Input((28, 28)),\n        layers.Reshape((28, 28, 1)),\n",
             ),
         ),
     ),

@@ -41,10 +41,11 @@ def test_accuracy_is_the_share_of_right_answers(data, truth):
 
 @given(probabilities(), st.sampled_from([0.9, 0.5, 0.1]))
 def test_sure_is_strictly_above_the_bar(values, bar):
-    """Catches >= for >: an answer at the bar itself is not above it."""
-    top = np.append(values.max(axis=1), bar)
+    """Catches >= for >, and another bar than 0.9: an answer at the bar itself is not above it."""
+    top = np.append(values.max(axis=1), (bar, 0.9))
 
     assert metrics.sure(top, bar).tolist() == [each > bar for each in top.tolist()]
+    assert metrics.sure(top).tolist() == [each > 0.9 for each in top.tolist()]
 
 
 @given(labels(classes=11, dtypes=("int64", "uint8")))
