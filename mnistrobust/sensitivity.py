@@ -51,9 +51,9 @@ def markdown(checks: Checks) -> str:
         f"On {found['dataset']}, {worlds} worlds give an interval to each of {checks.count} figures "
         f"and margins, at {FALSE_ALARMS:.0%} / {checks.count} each: at most {FALSE_ALARMS:.0%} of "
         f"runs without a fault fail, whatever the figures have in common. By these alone "
-        f"{checks.alarms_left_out} of the {worlds} worlds would alarm against all the others; "
-        f"{checks.widened} are widened to hold them, which adds at most 1 / {worlds + 1} each, "
-        f"{checks.false_alarms:.0%} in all. {count} of the {checks.count} are not checkable on one "
+        f"{checks.alarms_left_out} of the {worlds} worlds would alarm against all the others; so "
+        f"intervals are widened to hold them ({checks.widened} that check one world), which adds "
+        f"at most 1 / {worlds + 1} each, {checks.false_alarms:.0%} in all. {count} of the {checks.count} are not checkable on one "
         f"world."
     )
     return (

@@ -376,7 +376,7 @@ _ALL = (
     ),
     Fault(
         name="rows-dropped",
-        mistake="models learn from every {size}th image",
+        mistake="models learn from one image in {size}",
         sizes=("2", "10"),
         edits=(Edit("recipes.py", _LAST, f"    images, labels = images[::{{size}}], labels[::{{size}}]\n{_LAST}"),),
     ),

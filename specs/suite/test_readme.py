@@ -15,6 +15,8 @@ from mnistrobust.checking import checks_of
 from mnistrobust.claims import load_claims
 from mnistrobust.evidence import load
 from mnistrobust.ledger_markdown import verdicts_markdown
+from mnistrobust.mutants import matrix
+from mnistrobust.mutants.view import known
 from mnistrobust.recipes import RECIPES
 from mnistrobust.views import VIEWS
 
@@ -90,10 +92,12 @@ def test_the_changed_dropout_is_the_anns(tmp_path):
     [
         ("verdicts", lambda: verdicts_markdown(load_claims().values(), load("mnist"))),
         ("sensitivity", lambda: sensitivity.markdown(checks_of(load("mnist")))),
+        ("sensitivity mnist5k", lambda: sensitivity.markdown(checks_of(load("mnist5k")))),
+        ("mutants", lambda: matrix.markdown(known(ROOT / "mnistrobust/evidence/mutants.json"))),
     ],
 )
 def test_what_evidence_says_is_what_the_commands_print(name, made):
-    """The verdicts are `claims --markdown`, what they allow `evidence --markdown`, word for word."""
+    """The blocks are what `claims`, `evidence` and `mutants` print with --markdown, word for word."""
     section = re.search(rf"<!-- {name} -->\n(.*?)<!-- end -->", README, re.DOTALL)[1]
 
     assert section == made()
