@@ -26,6 +26,7 @@ _PARTS = (
     "mnistrobust", "fixtures", "specs", ".github", "conftest.py", "pyproject.toml", "README.md",
     "LICENSE",
 )  # fmt: skip
+_FAULTS = Path("mnistrobust") / "mutants" / "faults.py"
 Tried = Callable[[Trial], None]
 # What a spec that edits the source itself fails with where a fault has replaced its text: it has
 # not seen the mistake.
@@ -33,10 +34,13 @@ _MISSES_ITS_TEXT = "NotInSourceError"
 
 
 def trials_folder(root: Path, clone: Path) -> Path:
-    """Return the folder for finished trials of the clone as it is: other code has another."""
+    """Return the folder for finished trials of the clone as it is: other code has another.
+
+    Another list of faults has the same: a trial's file is named by what its own fault edits.
+    """
     digest = hashlib.sha256()
     for part in ("mnistrobust", "fixtures", "specs"):
-        for path in sorted((clone / part).rglob("*.py")):
+        for path in sorted({*(clone / part).rglob("*.py")} - {clone / _FAULTS}):
             digest.update(f"{path.relative_to(clone)} {code.digest_of_file(path)}\n".encode())
     for path in sorted((clone / "mnistrobust" / "evidence").glob("mnist*.json")):
         digest.update(path.read_bytes())
@@ -69,7 +73,8 @@ def trials(
 
 
 def _trial(fault: Fault, size: str, clone: Path, folder: Path, workers: str) -> Trial:
-    kept = folder / f"{fault.name}{'-' if size else ''}{size}.json"
+    edits = hashlib.sha256(repr((fault.edits, size)).encode()).hexdigest()
+    kept = folder / f"{fault.name}-{edits[:12]}.json"
     with contextlib.suppress(OSError, ValueError, TypeError):
         return Trial(**json.loads(kept.read_text("utf-8")))
     with tempfile.TemporaryDirectory(prefix="mnistrobust-mutant-") as scratch:

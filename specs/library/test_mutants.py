@@ -1,6 +1,7 @@
 """Mistakes are put into copies of the library, and the suite's answer is counted."""
 
 import ast
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -203,12 +204,18 @@ def test_a_spec_that_misses_its_text_in_the_source_has_seen_nothing(clone, tmp_p
 
 @pytest.mark.slow
 def test_what_is_finished_is_kept(clone, tmp_path):
-    """A second run tries nothing again; a changed clone has another folder."""
+    """A second run tries nothing again, but a fault with other edits; another clone everything."""
     first = running.trials([LABEL], clone, tmp_path / "trials", "0", lambda _: None)
     folder = running.trials_folder(tmp_path, clone)
+    with (clone / "mnistrobust" / "mutants" / "faults.py").open("a") as file:
+        file.write("MORE = 1\n")
+    assert running.trials_folder(tmp_path, clone) == folder
     (clone / "specs" / "claims" / "test_ann.py").write_text("def test_x(): assert False\n")
+    other = dataclasses.replace(LABEL, edits=(Edit("transforms.py", "PIXELS = 784", "PIXELS = 9"),))
 
     assert running.trials([LABEL], clone, tmp_path / "trials", "0", lambda _: None) == first
+    sound, changed = running.trials([other], clone, tmp_path / "trials", "0", lambda _: None)
+    assert (sound, changed.failed) == (first[0], ("specs/claims/test_ann.py::test_x",))
     assert running.trials_folder(tmp_path, clone) != folder
 
 
