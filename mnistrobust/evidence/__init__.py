@@ -126,7 +126,8 @@ def load(dataset: str, chosen: str | None = None) -> Evidence | None:
     """Return the evidence of a data set by name, or None where there is none.
 
     `chosen` is a file to read instead of the committed one, or `none`. Raises MnistRobustError
-    for a damaged file, and UsageError for one that is missing or of another data set.
+    for a damaged file of the library's own, and UsageError for a chosen one that is damaged,
+    missing or of another data set.
     """
     if chosen == NONE:
         return None
@@ -149,7 +150,8 @@ def _load(path: Path) -> Evidence:
     except OSError as error:
         raise UsageError(f"--evidence {path}: {error.strerror}; name a file, or none.") from error
     except ValueError as error:
-        raise MnistRobustError(
+        kind = MnistRobustError if path == committed(path.stem) else UsageError
+        raise kind(
             f"The evidence {path} is damaged ({error}): restore it, or make it anew with "
             f"'mnistrobust replicate'."
         ) from error

@@ -6,7 +6,7 @@ import pytest
 from synthetic import FAILS_ON_NOISY, UNSURE, WINS, evidence, measured, spread, written
 
 from mnistrobust import evidence as reading
-from mnistrobust.errors import MnistRobustError, UsageError
+from mnistrobust.errors import UsageError
 from mnistrobust.evidence import Evidence
 
 LOOKS = {"accuracy": tuple((0.1 * k, 0.05 * k) for k in range(24))}
@@ -83,7 +83,7 @@ def test_a_damaged_file_is_refused(old, new, tmp_path):
     assert old in text
     path.write_text(text.replace(old, new), "utf-8")
 
-    with pytest.raises(MnistRobustError, match=r"damaged .*mnistrobust replicate"):
+    with pytest.raises(UsageError, match=r"damaged .*mnistrobust replicate"):
         reading.load("mnist5k", str(path))
 
 
