@@ -32,7 +32,7 @@ def markdown(results: Results, evidence: Evidence | None = None) -> str:
         cells = (
             claim.id, claim.kind, claim.statement, said, each.measured, each.outcome, verdict,
         )  # fmt: skip
-        lines.append("| " + " | ".join(map(cell, cells)) + " |")
+        lines.append(_line(map(cell, cells)))
     return "\n".join(lines) + "\n"
 
 
