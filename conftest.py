@@ -3,7 +3,7 @@
 pytest_plugins = (
     "fixtures.settings",
     "fixtures.workers",
-    "fixtures.worlds",
+    "fixtures.replicates",
     "fixtures.claims",
     "fixtures.progress",
     "fixtures.properties",

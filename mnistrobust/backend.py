@@ -3,9 +3,14 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from mnistrobust.errors import UsageError
+from mnistrobust.files import regular
 
 # One thread for each process: several processes side by side beat several threads in one for
 # networks of this size, and the bytes of a result cannot depend on how many threads there were.
@@ -36,6 +41,83 @@ def import_keras() -> Any:
     import keras
 
     return keras
+
+
+@contextmanager
+def standard_settings() -> Iterator[None]:
+    """Let networks be those of the recipes in the block: TensorFlow, float32, channels last.
+
+    What keras.json, variables, a notebook or a conftest say of Keras, numba and NumPy counts again
+    afterwards. No key of the store knows these settings. Raises UsageError where Keras cannot be
+    imported, or runs on another backend already.
+    """
+    with ExitStack() as stack:
+        errors = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+        stack.enter_context(np.errstate(**errors))  # type: ignore[arg-type]
+        stack.enter_context(_numba_defaults())
+        if "keras" not in sys.modules:
+            os.environ["KERAS_BACKEND"] = "tensorflow"
+        try:
+            home = os.environ.get("KERAS_HOME") or Path("~", ".keras").expanduser()
+            regular(Path(home, "keras.json"))  # Keras would wait for ever for a pipe
+            keras = import_keras()
+        except _BAD_SETTINGS as error:
+            reason = getattr(error, "strerror", "") or str(error) or type(error).__name__
+            raise UsageError(
+                f"Keras cannot start ({reason}): mend or remove keras.json in KERAS_HOME or "
+                f"~/.keras, and the variables that begin with KERAS_; where there are none, see what "
+                f"'python -c \"import keras\"' says."
+            ) from error
+        if keras.config.backend() != "tensorflow":
+            raise UsageError(
+                f"Networks are trained with Keras on TensorFlow, and Keras runs on "
+                f"{keras.config.backend()} already: set KERAS_BACKEND=tensorflow before its import."
+            )
+        for name, value in _KERAS_DEFAULTS.items():
+            change = getattr(keras.config, f"set_{name}", None)  # older versions have fewer
+            if change:
+                stack.callback(change, getattr(keras.config, name)())
+                change(value)
+        functions = sys.modules["tensorflow"].config
+        stack.callback(functions.run_functions_eagerly, functions.functions_run_eagerly())
+        functions.run_functions_eagerly(False)
+        yield
+
+
+# What settings that Keras does not know make its import raise.
+_BAD_SETTINGS = (ValueError, AssertionError, AttributeError, TypeError, OSError)
+_KERAS_DEFAULTS = {
+    "floatx": "float32",
+    "dtype_policy": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+    "max_epochs": None,
+    "max_steps_per_epoch": None,
+}
+
+
+@contextmanager
+def _numba_defaults() -> Iterator[None]:
+    """Let numba compile as it does without its variables: with another level, it rounds differently."""
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if _changes_code(name)}
+
+    def reload() -> None:
+        with suppress(ImportError):
+            from numba.core.config import reload_config
+
+            reload_config()
+
+    reload()
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+        if kept:
+            reload()
+
+
+def _changes_code(name: str) -> bool:
+    return name.startswith("NUMBA_") and name != "NUMBA_NUM_THREADS"  # cannot change after a start
 
 
 @contextmanager

@@ -1,51 +1,51 @@
-"""Arrays in, floats out. Labels and answers (n,), confidence (n,) in [0, 1]."""
+"""Metrics: arrays in, figures out. Labels and predictions are (n,), confidence (n,) in [0, 1]."""
 
 import numpy as np
 
 from mnistrobust.errors import ImageError
 
-SURE = 0.9  # the document's bar: "a confidence above 90.0%"
+CONFIDENT = 0.9  # the document's bar: "a confidence above 90.0%"
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Return log-probabilities (n, classes), float64, of logits (n, classes)."""
+    """Return the log-probabilities (n, classes), float64, for logits (n, classes)."""
     shifted: np.ndarray = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     log_probabilities: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return log_probabilities
 
 
-def accuracy(answers: np.ndarray, labels: np.ndarray) -> float:
-    """Return the share of answers that equal their label; NaN without answers."""
-    return share(answers == labels)
+def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Return the share of predictions that equal their label; NaN without predictions."""
+    return share(predictions == labels)
 
 
 def share(mask: np.ndarray) -> float:
-    """Return the share of true values of a boolean array; NaN when it is empty."""
+    """Return the share of true values in a boolean array; NaN if it is empty."""
     return float(mask.mean()) if mask.size else float("nan")
 
 
-def sure(confidence: np.ndarray, above: float = SURE) -> np.ndarray:
-    """Return which answers have a confidence above 0.9, strictly, as in the document."""
+def confident(confidence: np.ndarray, above: float = CONFIDENT) -> np.ndarray:
+    """Return a mask of the predictions with a confidence strictly above 0.9, as in the document."""
     return confidence > above
 
 
-def counts(answers: np.ndarray, classes: int) -> list[int]:
-    """Return how often each of the labels 0…classes-1 is answered."""
-    return [int(count) for count in np.bincount(answers.ravel(), minlength=classes)]
+def counts(predictions: np.ndarray, classes: int) -> list[int]:
+    """Return how often each of the labels 0…classes-1 is predicted."""
+    return [int(count) for count in np.bincount(predictions.ravel(), minlength=classes)]
 
 
-def confusion(labels: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarray:
-    """Return the matrix (classes, classes) of how often a label (row) got an answer (column).
+def confusion(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
+    """Return the confusion matrix (classes, classes): rows are labels, columns predictions.
 
-    Raises ImageError for a label or an answer that is not in 0…classes-1.
+    Raises ImageError for a label or a prediction that is not in 0…classes-1.
     """
-    for kind, values in (("labels", labels), ("answers", answers)):
+    for kind, values in (("labels", labels), ("predictions", predictions)):
         if values.size and not 0 <= values.min() <= values.max() < classes:
             raise ImageError(
                 f"Expected {kind} in 0…{classes - 1}, received {values.min()}…{values.max()}; "
                 f"pass the number of classes that the model and the labels have."
             )
-    pairs = labels.ravel().astype(np.int64) * classes + answers.ravel()
+    pairs = labels.ravel().astype(np.int64) * classes + predictions.ravel()
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 

@@ -1,6 +1,7 @@
 """The document's three architectures, as builders of compiled Keras models.
 
-To add one, write a builder `create_…(op)` and name it in `ARCHITECTURES`.
+Images are floats with 1.0 as full ink, outputs probabilities (n, `op` classes); all are compiled with
+Adam and sparse categorical cross-entropy. To add one, add its builder to `ARCHITECTURES`.
 """
 
 from collections.abc import Callable
@@ -13,11 +14,7 @@ from mnistrobust.errors import unknown
 
 
 def create_ann(op: int = 10) -> Any:
-    """Return the document's ANN: three hidden layers of 128 ReLU units, each with dropout 0.2.
-
-    Input (n, 784), floats with 1.0 as full ink; output (n, `op`) probabilities. Compiled with
-    Adam and sparse categorical cross-entropy.
-    """
+    """Return the document's ANN for (n, 784): three layers of 128 ReLU units with dropout 0.2."""
     layers = import_keras().layers
     return _compiled(
         layers.Input((784,)),
@@ -32,11 +29,9 @@ def create_ann(op: int = 10) -> Any:
 
 
 def create_rnn(op: int = 10) -> Any:
-    """Return the document's RNN: an LSTM of 128 units over the rows, and its maxima over time.
+    """Return the document's RNN: an LSTM of 128 units over the rows, with max-pooling over time.
 
-    Input (n, 28, 28), floats with 1.0 as full ink; output (n, `op`) probabilities. Input dropout
-    0.2, one mask an image for all 28 rows. Compiled with Adam and sparse categorical
-    cross-entropy.
+    It takes images (n, 28, 28). Input dropout is 0.2, with one mask per image for all 28 rows.
     """
     layers = import_keras().layers
     return _compiled(
@@ -48,11 +43,7 @@ def create_rnn(op: int = 10) -> Any:
 
 
 def create_cnn(op: int = 10) -> Any:
-    """Return the document's CNN: 256 filters of 3 x 3, pooled, and a linear layer of 64.
-
-    Input (n, 28, 28, 1), floats with 1.0 as full ink; output (n, `op`) probabilities. Compiled
-    with Adam and sparse categorical cross-entropy.
-    """
+    """Return the document's CNN for (n, 28, 28, 1): 256 filters of 3 x 3, max-pooling, 64 linear units."""
     layers = import_keras().layers
     return _compiled(
         layers.Input((28, 28, 1)),
@@ -74,28 +65,23 @@ def _compiled(*layers: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """A builder, and what the scheduler and the store need to know of it.
+    """A named builder, and what the scheduler and the store need to know about it."""
 
-    `engine` is the module of `mnistrobust.engine` that may train it, `cost` the seconds that a
-    thousand images of training take, roughly: what takes longest starts first.
-    """
-
+    name: str
     builder: Callable[[int], Any]
-    engine: str
-    cost: float
+    engine: str  # the module of `mnistrobust.engine` that may train it
+    cost: float  # seconds for a thousand images, roughly: what takes longest starts first
 
 
-ARCHITECTURES = MappingProxyType(
-    {
-        "ann": Architecture(builder=create_ann, engine="dense", cost=0.012),
-        "rnn": Architecture(builder=create_rnn, engine="recurrent", cost=0.13),
-        "cnn": Architecture(builder=create_cnn, engine="convolution", cost=0.4),
-    }
-)
+ANN = Architecture(name="ann", builder=create_ann, engine="dense", cost=0.012)
+RNN = Architecture(name="rnn", builder=create_rnn, engine="recurrent", cost=0.13)
+CNN = Architecture(name="cnn", builder=create_cnn, engine="convolution", cost=0.4)
+
+ARCHITECTURES = MappingProxyType({each.name: each for each in (ANN, RNN, CNN)})
 
 
 def architecture_named(name: str) -> Architecture:
-    """Return the architecture of that name; UsageError with the nearest when there is none."""
+    """Return the architecture of that name; raise UsageError with the nearest if there is none."""
     if name not in ARCHITECTURES:
         raise unknown("architecture", name, ARCHITECTURES)
     return ARCHITECTURES[name]

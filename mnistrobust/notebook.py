@@ -1,107 +1,92 @@
-"""For notebooks: claims, readings and whole runs, as values that show themselves as tables.
+"""For notebooks: claims, evaluations and whole runs, shown as tables.
 
-The data set and the store are those of the command line: what `data` and `store` name, or
-`MNISTROBUST_DATA` and `MNISTROBUST_STORE`, or the defaults.
+The data set and the store are chosen as on the command line: by `data` and `store`, else by
+`MNISTROBUST_DATA` and `MNISTROBUST_STORE`, else by default.
 """
 
 import io
+import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mnistrobust import rendering
-from mnistrobust.claims import claim_named, load_claims
+from mnistrobust.conditions import condition_named
 from mnistrobust.data import Source, decide
 from mnistrobust.errors import MnistRobustError, inert
+from mnistrobust.evaluations import Evaluation
 from mnistrobust.evidence import load
-from mnistrobust.ledger import Results, Row, row, rows
-from mnistrobust.readings import Reading
+from mnistrobust.judging import ledger as judging
+from mnistrobust.judging.row import Row
+from mnistrobust.judging.verdicts import FULL
 from mnistrobust.recipes import recipe_named
+from mnistrobust.replicates import Replicate
+from mnistrobust.report import console, pictures, terminal
 from mnistrobust.store import open_store
-from mnistrobust.summary import summary
-from mnistrobust.verifying import verify as run_specs
-from mnistrobust.views import view_named
-from mnistrobust.world import Task, World
+from mnistrobust.suite import verify as run_specs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_DOCUMENT = "mnist"  # only full MNIST judges the document
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Ledger:
-    """Claims with their verdicts and, after a run, what it measured; shown as a table.
+    """A ledger that a notebook shows as a table; `passed` says whether a run was as expected.
 
-    `ledger["ann.offset_noise_hurts"]` is one row. `results` are those of the run, and `passed`
-    whether it was as expected; both are None without one.
+    `ledger["ann.offset_noise_hurts"]` is the row of one claim. Iteration gives all rows, and
+    `ledger.frame` is a data frame.
     """
 
-    rows: tuple[Row, ...]
-    said: str
-    results: Results | None = None
+    ledger: judging.Ledger
     passed: bool | None = None
 
-    def __getitem__(self, claim_id: str) -> Row:
-        """Return a claim's row; UsageError with the nearest id when there is none."""
-        wanted = claim_named(claim_id)
-        return next(each for each in self.rows if each.claim == wanted)
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows, in the document's order."""
+        return self.ledger.rows
 
     def __iter__(self) -> Iterator[Row]:
-        """Yield the rows in the document's order."""
+        """Yield the rows, in the document's order."""
         return iter(self.rows)
 
     def __len__(self) -> int:
-        """Return the number of rows."""
+        """Return how many claims there are."""
         return len(self.rows)
+
+    def __getitem__(self, claim_id: str) -> Row:
+        """Return a claim's row; raise UsageError with the nearest id if there is none."""
+        return self.ledger[str(claim_id)]
 
     @property
     def frame(self) -> pd.DataFrame:
-        """The table as a frame of text, by claim."""
-        columns = {
-            "claim": [each.claim.id for each in self.rows],
-            "statement": [each.claim.statement for each in self.rows],
-            "the document": [each.claim.said for each in self.rows],
-            **(
-                {
-                    "measured": [each.measured for each in self.rows],
-                    "outcome": [each.outcome for each in self.rows],
-                }
-                if self.results
-                else {}
-            ),
-            "verdict": ["; ".join(each.judged) for each in self.rows],
-        }
-        return pd.DataFrame(columns).map(inert)
+        """The table as a data frame of text."""
+        return pd.DataFrame(self.ledger.table()).map(inert)
 
     def __repr__(self) -> str:
-        """Return the table as text."""
-        return f"{self.frame.to_string(index=False)}\n{inert(self.said)}"
+        """Return what `mnistrobust verify` or `claims` prints, as wide as the terminal."""
+        lines = terminal.lines(self.ledger, get_terminal_size().columns)
+        return "\n".join(inert(line.plain) for line in lines)
 
     def _repr_html_(self) -> str:
-        return _table(self.frame) + _table(pd.DataFrame({"": [inert(self.said)]}), header=False)
+        said = pd.DataFrame({"": [inert(line) for line in terminal.summary(self.ledger)]})
+        return _table(self.frame) + _table(said, header=False)
 
 
-class _Shown(Reading):
-    """A reading that a notebook shows as a table; `Reading` itself is what evidence is made by."""
-
-    def __repr__(self) -> str:
-        return self._facts().to_string(index=False, header=False)
+class _Shown(Evaluation):
+    """An evaluation that a notebook shows as a table: evidence depends on the code of `Evaluation`."""
 
     def _repr_html_(self) -> str:
-        return _table(self._facts(), header=False)
-
-    def _facts(self) -> pd.DataFrame:
-        facts = {name: rendering.plain(value) for name, value in self.to_json().items()}
-        return pd.DataFrame({"": facts.keys(), " ": facts.values()})
+        facts = {name: console.plain(value) for name, value in self.to_json().items()}
+        return _table(pd.DataFrame({"": facts.keys(), " ": facts.values()}), header=False)
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A figure of matplotlib that a notebook shows, whatever backend is set."""
+    """A matplotlib figure that a notebook shows with any backend."""
 
     figure: "Figure"
 
@@ -116,39 +101,35 @@ def claims(
 ) -> Ledger:
     """Return the document's claims, or one, with their verdicts.
 
-    The verdicts are those of full MNIST, or of the set that `data` names; `evidence` is a file,
+    The verdicts are those of full MNIST, or of the data set that `data` names. `evidence` is a file
     or `none`. Raises UsageError for an unknown id.
     """
-    name = _DOCUMENT if data in {None, "auto"} else decide(str(data)).name
-    known = load(name, evidence)
-    chosen = [claim_named(claim_id)] if claim_id else load_claims().values()
-    worlds = f"by {known.worlds} worlds" if known else "no worlds yet"
-    said = f"{len(load_claims())} claims; verdicts on {name}, {worlds}"
-    return Ledger(rows=tuple(row(each, known) for each in chosen), said=said)
+    name = FULL if data in {None, "auto"} else decide(str(data)).name
+    return Ledger(judging.ledger_of(evidence=load(name, evidence), only=claim_id))
 
 
-def read(
+def evaluate(
     recipe: str, *, on: str, seed: int = 0, data: str | None = None, store: str | None = None
-) -> Reading:
-    """Return what a recipe's network does on a view; it is trained first where that is needed.
+) -> Evaluation:
+    """Return the evaluation of a recipe's network under a condition; train the network if needed.
 
-    Raises UsageError for an unknown recipe or view.
+    Raises UsageError for an unknown recipe or condition.
     """
-    world = _prepared(recipe, (on,), seed, data, store)
-    found = world.read(recipe, on=on)
+    replicate = _prepared(recipe, (on,), seed, data, store)
+    found = replicate.evaluate(recipe, on=on)
     return _Shown(**{each.name: getattr(found, each.name) for each in fields(found)})
 
 
 def model(recipe: str, *, seed: int = 0, data: str | None = None, store: str | None = None) -> Any:
-    """Return the trained Keras model of a recipe; UsageError for an unknown one."""
+    """Return the trained Keras model of a recipe; raise UsageError for an unknown recipe."""
     return _prepared(recipe, (), seed, data, store).model(recipe)
 
 
 def show(
     recipe: str, *, on: str, seed: int = 0, data: str | None = None, store: str | None = None
 ) -> Picture:
-    """Draw the document's pictures of a recipe on a view; see `mnistrobust show`."""
-    return Picture(rendering.overview(_prepared(recipe, (on,), seed, data, store), recipe, on))
+    """Draw the document's plots of a recipe under a condition; see `mnistrobust show`."""
+    return Picture(pictures.overview(_prepared(recipe, (on,), seed, data, store), recipe, on))
 
 
 def verify(
@@ -159,41 +140,39 @@ def verify(
     evidence: str | None = None,
     offline: bool = False,
 ) -> Ledger:
-    """Train what is missing, check every claim, and return the ledger; see `mnistrobust verify`.
+    """Train missing networks, check every claim, and return the ledger; see `mnistrobust verify`.
 
-    Raises UsageError outside a clone, and MnistRobustError where the specs cannot run.
+    Raises MnistRobustError if the specs cannot run.
     """
-    options = {
-        "--data": data,
-        "--store": str(open_store(store).root),
-        "--seeds": seeds,
-        "--evidence": evidence,
-    }
-    results, code = run_specs(options, offline=offline)
-    if results is None:
-        raise MnistRobustError("The specs could not run: see what pytest says above.")
-    known = load(results.source.name, evidence)
-    said = next(iter(summary(results, known)))
-    found = tuple(rows(results, known))
-    return Ledger(rows=found, said=said, results=results, passed=code == 0)
+    root = str(open_store(store).root)
+    options = {"--data": data, "--store": root, "--seeds": seeds, "--evidence": evidence}
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output, console.progress() as tell:
+        tell("training what is missing, and checking every claim", 0.0)
+        try:
+            results, code = run_specs(options, offline=offline, output=output)
+        except MnistRobustError:  # it refers to what pytest says
+            output.seek(0)
+            sys.stderr.write(output.read())
+            raise
+    ledger = judging.ledger_of(results, load(results.source.name, evidence))
+    return Ledger(ledger, passed=code == 0)
 
 
 @cache
-def _world(seed: int, source: Source, root: str) -> World:
-    return World(seed, source, open_store(root))
+def _replicate(seed: int, source: Source, root: str) -> Replicate:
+    return Replicate(seed, source, open_store(root))
 
 
 def _prepared(
-    recipe: str, views: tuple[str, ...], seed: int, data: str | None, store: str | None
-) -> World:
-    """Return a world that has a recipe's network and its readings, with progress until it does."""
-    recipe_named(recipe)  # fail before training for a wrong name
-    for view in views:
-        view_named(view)
-    source = decide(data)
-    world = _world(seed, source, str(open_store(store).root))
-    rendering.prepare(world, [Task(recipe, views)], workers=1)
-    return world
+    recipe: str, conditions: tuple[str, ...], seed: int, data: str | None, store: str | None
+) -> Replicate:
+    """Return a replicate with a recipe's network and evaluations; show progress while they are made."""
+    recipe_named(recipe)  # a wrong name fails before any training
+    for condition in conditions:
+        condition_named(condition)
+    replicate = _replicate(seed, decide(data), str(open_store(store).root))
+    console.prepare(replicate, [replicate.task(recipe, conditions)], workers=1)
+    return replicate
 
 
 def _table(frame: pd.DataFrame, *, header: bool = True) -> str:

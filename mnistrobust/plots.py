@@ -1,7 +1,7 @@
-"""The document's pictures, legible: each function draws on Axes and returns them.
+"""The document's plots, made legible: each function draws on Axes and returns them.
 
-Without `ax`, each makes a figure of its own. Nothing is shown, and no setting of matplotlib is
-changed. The two colours are told apart by colour-blind readers and in grey.
+Without `ax`, a function makes a new figure. No function shows a figure or changes a setting of
+matplotlib. Colour-blind readers can tell the two colours apart, and so can readers of a grey print.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,8 @@ import numpy as np
 
 from mnistrobust import metrics
 from mnistrobust.errors import UsageError
-from mnistrobust.readings import Reading
+from mnistrobust.evaluations import Evaluation
+from mnistrobust.perturbations import Perturbation
 from mnistrobust.transforms import NOISE_LABEL
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ _SIDE = 28
 def learning_curve(history: Mapping[str, Sequence[float]], *, ax: "Axes | None" = None) -> "Axes":
     """Draw accuracy in training and on held-out images against the epoch.
 
-    `history` has a list with a value for each epoch under `accuracy` and `val_accuracy`; raises
-    UsageError when one of them is missing.
+    `history` maps `accuracy` and `val_accuracy` to a list with a value for each epoch. Raises
+    UsageError if one of them is missing.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -54,28 +55,27 @@ def learning_curve(history: Mapping[str, Sequence[float]], *, ax: "Axes | None" 
 
 
 def predictions(
-    answers: np.ndarray, labels: np.ndarray | None = None, *, ax: "Axes | None" = None
+    predictions: np.ndarray, labels: np.ndarray | None = None, *, ax: "Axes | None" = None
 ) -> "Axes":
-    """Draw how often each class is answered, beside how often it is the label.
+    """Draw how often each class is predicted, beside how often it is the label.
 
-    `answers` and `labels` are whole numbers from 0, of any shape; without labels the answers
-    stand alone. A share is of all images.
+    `predictions` and `labels` are whole numbers from 0, of any shape. Without labels, only the
+    predictions are drawn. Shares are shares of all images.
     """
     ax = axes(ax)
-    groups = [("label", labels, ORANGE), ("answer", answers, BLUE)]
+    groups = [("label", labels, ORANGE), ("prediction", predictions, BLUE)]
     bars(ax, {name: (np.ravel(each), colour) for name, each, colour in groups if each is not None})
-    ax.set(
-        ylabel="share of images", title="Answers and labels" if labels is not None else "Answers"
-    )
+    title = "Predictions" if labels is None else "Predictions and labels"
+    ax.set(ylabel="share of images", title=title)
     return ax
 
 
 def bars(
     ax: "Axes", groups: Mapping[str, tuple[np.ndarray, str]], total: int | None = None
 ) -> None:
-    """Draw the shares of classes, bars of the groups side by side; values are answers and colour.
+    """Draw the share of each class in each group, with the groups' bars side by side.
 
-    Shares are of `total` images, or of each group's own number.
+    `groups` maps a name to predictions and a colour. Shares are of `total`, or of each group's images.
     """
     largest = max((int(values.max(initial=0)) for values, _ in groups.values()), default=0)
     classes = max(largest + 1, NOISE_LABEL)
@@ -97,14 +97,13 @@ def confidence_histogram(
     confidence: np.ndarray,
     right: np.ndarray | None = None,
     *,
-    bar: float = metrics.SURE,
+    bar: float = metrics.CONFIDENT,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw how confident answers are, right ones against wrong ones where that is known.
+    """Draw a histogram of confidence, separately for right and wrong predictions if `right` is given.
 
-    `confidence` holds probabilities of any shape, `right` truth values of the same shape. Each
-    curve has the area of its own group, so that a few wrong answers are as visible as many right
-    ones; the legend says how many, and which share of them lies above the bar.
+    `confidence` holds probabilities of any shape, `right` booleans of the same shape. Each group is
+    normalised on its own. The legend gives its size and its share above the bar.
     """
     ax = axes(ax)
     values = np.ravel(confidence)
@@ -115,14 +114,14 @@ def confidence_histogram(
     for name, group, colour, style in groups:
         if group.size:
             shares = np.histogram(group, _BINS)[0] / group.size
-            above = metrics.share(metrics.sure(group, bar))
+            above = metrics.share(metrics.confident(group, bar))
             label = f"{name}: {group.size:,}, {above:.0%} above {bar:g}"
             ax.stairs(shares, _BINS, color=colour, fill=True, alpha=0.3)
             ax.stairs(shares, _BINS, color=colour, linestyle=style, linewidth=1.5, label=label)
     ax.axvline(bar, color=GREY, linestyle=":", linewidth=1.5)
     ax.set(
         xlim=(0, 1),
-        xlabel="confidence (probability of the answer)",
+        xlabel="confidence (probability of the prediction)",
         ylabel="share of the group",
         title="Confidence",
     )
@@ -132,9 +131,9 @@ def confidence_histogram(
 
 
 def image(pixels: Any, *, title: str | None = None, ax: "Axes | None" = None) -> "Axes":
-    """Draw one image of 784 values, (784,), (28, 28) or (28, 28, 1), white ink on black.
+    """Draw one image of 784 values, (784,), (28, 28) or (28, 28, 1), as white ink on black.
 
-    Black is 0 and white 1, or the brightest pixel where that is brighter, as after offset noise.
+    Black is 0. White is 1, or the brightest pixel if it is above 1, as under offset noise.
     Raises UsageError for another number of values.
     """
     values = np.asarray(pixels, np.float64)
@@ -152,34 +151,36 @@ def image(pixels: Any, *, title: str | None = None, ax: "Axes | None" = None) ->
 
 
 def overview(
-    reading: Reading, history: Mapping[str, Sequence[float]], images: np.ndarray
+    evaluation: Evaluation, history: Mapping[str, Sequence[float]], images: np.ndarray
 ) -> "Figure":
-    """Draw a recipe on a view: its first images with answers, and the three plots.
+    """Draw an evaluation: its first images with their predictions, and three plots.
 
-    `images` are the first of the reading's first draw, (n, 784) with n from 1; ten are drawn.
+    `images` are the first of the evaluation's first draw, (n, 784), n from 1; at most ten are drawn.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 6.2), dpi=100, layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=(1, 2))  # typed as one SubFigure, too
     top, bottom = parts
-    figures = [f"seed {reading.seed}", reading.dataset, f"{reading.n:,} images"]
-    if reading.has_truth:
-        figures += [f"accuracy {reading.accuracy:.4f}", f"loss {reading.loss:.3f}"]
+    figures = [f"seed {evaluation.seed}", evaluation.dataset, f"{evaluation.n:,} images"]
+    if evaluation.has_truth:
+        figures += [f"accuracy {evaluation.accuracy:.4f}", f"loss {evaluation.loss:.3f}"]
     top.suptitle(
-        f"{reading.recipe} on {reading.view} ({', '.join(figures)})\n"
-        f"first images: answer (confidence), and the label where it is another"
+        f"{evaluation.recipe} on {evaluation.condition} ({', '.join(figures)})\n"
+        f"first images: prediction (confidence), and the label where it is another"
     )
     for place, ax in enumerate(np.ravel(top.subplots(1, STRIP))):
         if place < len(images):
-            _answered(ax, reading, place, images[place])
+            _predicted(ax, evaluation, place, images[place])
         else:
             ax.set_axis_off()
-    curve, counts, sure = np.ravel(bottom.subplots(1, 3))
+    curve, counts, confident = np.ravel(bottom.subplots(1, 3))
     learning_curve(history, ax=curve).set_title("Learning curve, on clean digits")
-    predictions(reading.answers, reading.labels if reading.has_truth else None, ax=counts)
-    right = reading.answers == reading.labels if reading.has_truth else None
-    confidence_histogram(reading.confidence, right, ax=sure)
+    predictions(
+        evaluation.predictions, evaluation.labels if evaluation.has_truth else None, ax=counts
+    )
+    right = evaluation.predictions == evaluation.labels if evaluation.has_truth else None
+    confidence_histogram(evaluation.confidence, right, ax=confident)
     return figure
 
 
@@ -192,16 +193,38 @@ def axes(ax: "Axes | None") -> "Axes":
     return plt.subplots(figsize=(6, 4), layout="constrained")[1]
 
 
+def perturbations(
+    chosen: Sequence[Perturbation], digits: np.ndarray, rng: np.random.Generator
+) -> "Figure":
+    """Draw digits (n, 784) under each perturbation: unchanged, then at its five severities."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((9, 0.47 * len(chosen)), dpi=150, facecolor="lightgrey", layout="constrained")
+    grid = figure.subplots(len(chosen), squeeze=False)
+    for ax, each in zip(grid.flat, chosen, strict=True):
+        ladder = (0.0, *each.severities)
+        ax.set_axis_off()
+        ax.text(-8, _SIDE / 2, f"{each.name}\n{each.unit}", fontsize=6, ha="right", va="center")
+        for place, dose in enumerate(ladder):
+            strip = np.hstack(list(each(digits, dose, rng).reshape(-1, _SIDE, _SIDE)))
+            left = place * (strip.shape[1] + 8)
+            span = (left, left + strip.shape[1], _SIDE, 0)
+            white = max(1.0, strip.max())
+            ax.imshow(strip, "gray", vmin=0, vmax=white, extent=span, interpolation="nearest")
+            ax.text(left, -2, f"{dose:.3g}", fontsize=6)
+        ax.set_xlim(0, left + strip.shape[1])
+    return figure
+
+
 def _legend_above(ax: "Axes", columns: int) -> None:
-    """Put the legend where nothing is drawn: in room made at the top."""
+    """Make room at the top, and put the legend there."""
     ax.set_ylim(0, ax.get_ylim()[1] * (1.08 + 0.16 / columns))
     ax.legend(loc="upper left", fontsize="small", ncols=columns)
 
 
-def _answered(ax: "Axes", reading: Reading, place: int, pixels: np.ndarray) -> None:
-    answer, label = int(reading.answers[0, place]), int(reading.labels[0, place])
-    wrong = reading.has_truth and answer != label
+def _predicted(ax: "Axes", evaluation: Evaluation, place: int, pixels: np.ndarray) -> None:
+    predicted, label = int(evaluation.predictions[0, place]), int(evaluation.labels[0, place])
     image(pixels, ax=ax)
-    ax.set_title(f"{answer} ({reading.confidence[0, place]:.2f})", fontsize="medium")
-    if wrong:
+    ax.set_title(f"{predicted} ({evaluation.confidence[0, place]:.2f})", fontsize="medium")
+    if evaluation.has_truth and predicted != label:
         ax.text(0.5, -0.08, f"label {label}", transform=ax.transAxes, ha="center", va="top")

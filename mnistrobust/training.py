@@ -1,7 +1,4 @@
-"""Recipe and seed in, weights and learning curve out. The only home of training's seeds.
-
-The same recipe, seed, versions and machine give the same bytes.
-"""
+"""Recipe and seed in, weights and learning curve out: the same bytes on the same machine."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -14,7 +11,6 @@ import numpy as np
 from mnistrobust import engine, metrics
 from mnistrobust.backend import import_keras
 from mnistrobust.data import Dataset
-from mnistrobust.models import architecture_named
 from mnistrobust.randomness import stream
 from mnistrobust.recipes import Recipe, training_set
 
@@ -27,25 +23,21 @@ CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The weights in the order of Keras's `get_weights`, and the learning curve.
+    """The weights of a network, and its learning curve."""
 
-    `history` has a list with a value for each epoch under `loss`, `accuracy` (in training, with
-    dropout), `val_loss` and `val_accuracy` (on the clean held-out images).
-    """
-
-    weights: Weights
-    history: dict[str, list[float]]
+    weights: Weights  # in the order of Keras's `get_weights`
+    history: dict[str, list[float]]  # a value an epoch, in training with dropout, and held out
 
 
 def build(recipe: Recipe, seed: int) -> Any:
-    """Return the recipe's compiled Keras model with the initial weights of that seed."""
+    """Return the recipe's compiled Keras model, with the initial weights of the seed."""
     import_keras()
     with _seeded(stream(seed, recipe.name, "weights")):
-        return architecture_named(recipe.architecture).builder(recipe.classes)
+        return recipe.architecture.builder(recipe.classes)
 
 
 def train(recipe: Recipe, dataset: Dataset, seed: int, progress: Progress | None = None) -> Trained:
-    """Train a recipe, on the fast engine where there is one for its architecture, else in Keras."""
+    """Train a recipe: on a fast engine if one fits the model, otherwise in Keras."""
     images, labels = training_set(recipe, dataset, seed)
     model = build(recipe, seed)
     history: dict[str, list[float]] = {name: [] for name in CURVES}
@@ -56,8 +48,8 @@ def train(recipe: Recipe, dataset: Dataset, seed: int, progress: Progress | None
         log_probabilities = metrics.log_softmax(predict(weights, validation))
         truth = dataset.test_labels
         losses = -log_probabilities[np.arange(len(truth)), truth]
-        answers = log_probabilities.argmax(axis=1)
-        row = (loss, accuracy, float(losses.mean()), metrics.accuracy(answers, truth))
+        predictions = log_probabilities.argmax(axis=1)
+        row = (loss, accuracy, float(losses.mean()), metrics.accuracy(predictions, truth))
         for name, value in zip(CURVES, row, strict=True):
             history[name].append(value)
         if progress:
@@ -79,12 +71,12 @@ def train(recipe: Recipe, dataset: Dataset, seed: int, progress: Progress | None
 
 
 def compile_engine(recipe: Recipe) -> None:
-    """Compile the engine that trains a recipe, for this process and for later ones."""
+    """Compile the engine that trains a recipe, for this process and later ones."""
     engine.compile_engine(build(recipe, 0))
 
 
 def predictor(model: Any) -> Callable[[Weights, np.ndarray], np.ndarray]:
-    """Return the function of weights and images, as the model takes them, to logits."""
+    """Return a function that maps weights, and images in the model's input shape, to logits."""
     fast = engine.engine_for(model)
     if fast:
         return fast.logits
@@ -92,7 +84,7 @@ def predictor(model: Any) -> Callable[[Weights, np.ndarray], np.ndarray]:
     def predict(weights: Weights, images: np.ndarray) -> np.ndarray:
         model.set_weights(weights)
         probabilities = model.predict(images, batch_size=PREDICT_BATCH, verbose=0)
-        # The logits up to a constant, which is all that a softmax keeps of them.
+        # These are the logits up to a constant, which no softmax depends on.
         logits: np.ndarray = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
         return logits
 
@@ -107,18 +99,18 @@ def rebuilt(recipe: Recipe, seed: int, weights: Weights) -> Any:
 
 
 def reader(model: Any) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function of images (n, 784) to a trained model's logits (n, classes)."""
+    """Return a function that maps images (n, 784) to a trained model's logits (n, classes)."""
     weights, predict = model.get_weights(), predictor(model)
     return lambda images: predict(weights, shaped(model, images))
 
 
 def shaped(model: Any, images: np.ndarray) -> np.ndarray:
-    """Return images (n, 784) in the shape that the model takes."""
+    """Return images (n, 784) in the model's input shape."""
     return images.reshape(len(images), *model.input_shape[1:])
 
 
 class _KerasFit:
-    """Plain Keras training in our batch order, for architectures without a fast engine."""
+    """Plain Keras training in our batch order, for models without a fast engine."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -149,7 +141,7 @@ class _KerasFit:
 
 @contextmanager
 def _seeded(rng: np.random.Generator) -> Iterator[None]:
-    """Seed what Keras draws its seeds from, Python's `random`, then restore its state."""
+    """Seed Python's `random`, from which Keras draws its seeds, and restore its state afterwards."""
     state = random.getstate()
     random.seed(int(rng.integers(2**63)))
     try:

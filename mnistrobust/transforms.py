@@ -1,8 +1,8 @@
-"""What is done to images: pure functions of NumPy arrays or pandas frames.
+"""Transforms of images: pure functions of NumPy arrays or pandas frames.
 
-Images are floats with 1.0 as full ink, in any of the shapes (n, 784), (n, 28, 28) and
-(n, 28, 28, 1). Each function returns a new object of the same kind, shape, dtype, index and
-columns, and leaves its input untouched. Randomness is an argument.
+Images are floats in which 1.0 is full ink, of shape (n, 784), (n, 28, 28) or (n, 28, 28, 1). Each
+function returns a new object of the same kind, shape, dtype, index and columns, and leaves its input
+unchanged. Random functions take a generator as an argument.
 """
 
 from typing import Any, TypeVar
@@ -21,11 +21,10 @@ _SHAPES = ((784,), (28, 28), (28, 28, 1))
 
 
 def offset_noise(images: Images, rng: np.random.Generator) -> Images:
-    """Add one draw of 784 offsets, uniform in [0, 1), to every image of the set.
+    """Draw one offset for each pixel, uniform in [0, 1), and add the same 784 offsets to every image.
 
-    This is what the document's `X.apply(lambda x: x + random.rand())` does, since pandas applies
-    it per column. Values reach 2; nothing is clipped. Two calls draw two different offsets.
-    Raises ImageError when `images` is no set of finite float images.
+    The document's `X.apply(lambda x: x + random.rand())` does this, because pandas applies the
+    function per column. Values reach 2; nothing is clipped. Raises ImageError for other images.
     """
     values = checked(images)
     offsets = rng.random(PIXELS).reshape(values.shape[1:])
@@ -33,30 +32,24 @@ def offset_noise(images: Images, rng: np.random.Generator) -> Images:
 
 
 def pure_noise(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return `n` images (n, 784), float32, every pixel independent and uniform in [0, 1).
-
-    Raises ImageError when `n` is no whole number from 0.
-    """
+    """Return `n` images (n, 784), float32, with pixels uniform in [0, 1); ImageError for n < 0."""
     if not isinstance(n, int | np.integer) or n < 0:
         raise ImageError(f"Expected a whole number of images from 0, received {n!r}; pass an int.")
     return rng.random((n, PIXELS), dtype=np.float32)
 
 
 def invert(images: Images) -> Images:
-    """Return 1 - x for each pixel; ImageError when `images` is no set of finite float images."""
+    """Return 1 - x for each pixel; ImageError for other images."""
     values = checked(images)
     return _like(images, 1 - values)
 
 
 def threshold(images: Images, t: float = THRESHOLD) -> Images:
-    """Return 1 where a pixel is at least `t`, else 0.
-
-    Raises ImageError when `images` is no set of finite float images or `t` is not finite.
-    """
+    """Return 1 where a pixel is at least `t`, else 0; ImageError for others, and for no finite `t`."""
     if not np.isfinite(t):
         raise ImageError(f"Expected a finite threshold such as {THRESHOLD}, received {t}.")
     values = checked(images)
-    with np.errstate(over="ignore"):  # beyond float32, t is infinite, and the answer right
+    with np.errstate(over="ignore"):  # beyond float32, t is infinite, and the result right
         ink = values >= t
     return _like(images, ink.astype(values.dtype))
 
@@ -66,8 +59,7 @@ def with_noise_class(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Append `n` pure-noise images labelled 10 to images (m, 784) and labels (m,).
 
-    Raises ImageError when `images` is no set of finite float images or the labels are not one
-    for each image.
+    Raises ImageError for other images, or if there is not one label for each image.
     """
     values = checked(images)
     if labels.shape != values.shape[:1]:
@@ -81,11 +73,7 @@ def with_noise_class(
 
 
 def checked(images: Any) -> np.ndarray:
-    """Return the values of a set of images as an array, without a copy where possible.
-
-    Raises ImageError, with what was expected and received, for anything but finite float images
-    of shape (n, 784), (n, 28, 28) or (n, 28, 28, 1).
-    """
+    """Return finite float images as an array, not copied if possible; ImageError for others."""
     if not isinstance(images, np.ndarray | pd.DataFrame):
         kind = type(images).__name__
         raise ImageError(f"Expected a NumPy array or a pandas DataFrame, received {kind}.")

@@ -1,12 +1,19 @@
-"""What the document's words mean, as signed margins: above 0, the words hold.
+"""The document's words as bounds. A word gives a signed margin; above 0, the word holds.
 
 The bounds were fixed from the document's own usage before anything was measured. Shares and
-accuracies lie in [0, 1]. Each margin is also taken with the bound halved and doubled, as a
-difference from 0, or from 1 for "every" and "almost entirely". The same holds, by an extension
-of ours, for "high accuracy", "good job" and "does not do well": twice 0.95 bounds no accuracy.
+accuracies lie in [0, 1]. Each margin is also computed with half the bound and with twice the bound.
+Most bounds are halved and doubled as distances from 0; those of "every", "almost entirely", "high
+accuracy", "good job" and "does not do well" as distances from 1, since no accuracy exceeds 1.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+
+SHARE = "share"  # a scale: a share of images, in [0, 1]
+LOSS = "loss"  # a scale: above 0, without an upper limit
+PLAIN = "plain"  # a scale: every other value, such as a difference of shares
+ABOVE, BELOW = 1, -1
 
 HIGH_ACCURACY = 0.95
 GOOD_JOB = 0.90
@@ -25,130 +32,139 @@ NOT_CONFIDENT = 0.25
 
 
 @dataclass(frozen=True)
+class Quantity:
+    """What a figure measures: its scale, and whether higher is better (1), worse (-1) or neither (0)."""
+
+    scale: str
+    better: int
+
+
+QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
+    {
+        "accuracy": Quantity(SHARE, 1),
+        "loss": Quantity(LOSS, -1),
+        # a share that a perfect model keeps low, such as confident predictions for noise
+        "error": Quantity(SHARE, -1),
+        "count": Quantity(PLAIN, 0),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of the document as a bound; called with a value, it gives the margin."""
+
+    name: str
+    side: int  # of the bound, on which the value must lie
+    bound: float
+    phrase: str  # with the bound's place in it
+    scale: str = PLAIN  # of the value
+    origin: float = 0  # from which half and twice the bound are counted
+
+    @property
+    def meaning(self) -> str:
+        """The bound as a phrase."""
+        return self.phrase.format(self.bound)
+
+    def __call__(self, value: float) -> "Margin":
+        """Return how far the value lies on the word's side of the bound."""
+        halved, doubled = (self.origin + n * (self.bound - self.origin) for n in (0.5, 2))
+        margin, half, double = (
+            self.side * (value - each) for each in (self.bound, halved, doubled)
+        )
+        return Margin(self, margin, half, double)
+
+
+@dataclass(frozen=True)
 class Margin:
-    """How far a value is on the right side of a bound; `word` names the bound.
+    """How far a value is on the right side of the bound of a word."""
 
-    `halved` and `doubled` are the margins with half the bound and with twice the bound.
-    """
-
-    word: str
+    word: Word
     value: float
-    halved: float
-    doubled: float
+    halved: float  # the margin with half the bound
+    doubled: float  # the margin with twice the bound
 
     def __float__(self) -> float:
         """Return the signed margin."""
         return self.value
 
 
-def high_accuracy(accuracy: float) -> Margin:
-    """Require an accuracy of at least 0.95."""
-    return _above("high accuracy", accuracy, HIGH_ACCURACY, origin=1)
+high_accuracy = Word("high accuracy", ABOVE, HIGH_ACCURACY, "at least {:g}", SHARE, origin=1)
+good_job = Word("good job", ABOVE, GOOD_JOB, "at least {:g}", SHARE, origin=1)
+bad_job = Word("bad job", BELOW, BAD_JOB, "less than {:g}", SHARE)  # also "does poorly"
+does_not_do_well = Word(
+    "does not do well", BELOW, DOES_NOT_DO_WELL, "less than {:g}", SHARE, origin=1
+)
+follows = Word("follows", BELOW, AS_GOOD, "no gap above {:g}", SHARE)
+most = Word("most", ABOVE, MOST, "a share above {:g}", SHARE)
+almost_entirely = Word(
+    "almost entirely", ABOVE, ALMOST_ENTIRELY, "a share of at least {:g}", SHARE, origin=1
+)
+every = Word("every", ABOVE, EVERY, "a share of at least {:g}", SHARE, origin=1)
+high_confidence = Word(
+    "high confidence", ABOVE, HIGH_CONFIDENCE, "confident for a share of at least {:g}", SHARE
+)
+not_confident = Word(
+    "not confident", BELOW, NOT_CONFIDENT, "confident for a share of at most {:g}", SHARE
+)
+small_number = Word("small number", BELOW, NOT_CONFIDENT, "a share of at most {:g}", SHARE)
 
+_better = Word("better", ABOVE, BETTER, "more than {:g} above")
+_worse = Word("worse", ABOVE, BETTER, "more than {:g} below")
+_not_better = Word("not better", BELOW, BETTER, "at most {:g} above")
+_much_better = Word("much better", ABOVE, MUCH_BETTER, "more than {:g} above")
+_much_worse = Word("much worse", ABOVE, MUCH_BETTER, "more than {:g} below")
+_as_good = Word("as good", BELOW, AS_GOOD, "at most {:g} below")
+_similar = Word("similar", BELOW, SIMILAR, "within ±{:g}")
+_similar_at_1000_rows = Word("similar at 1000 rows", BELOW, SIMILAR_AT_1000_ROWS, "within ±{:g}")
+# halved and doubled from the bound itself: it stays, since a number of dimensions has no half
+_dimensions = Word("dimensions", BELOW, 0.5, "exactly as many", origin=0.5)
 
-def good_job(accuracy: float) -> Margin:
-    """Require an accuracy, or a share of right answers, of at least 0.90."""
-    return _above("good job", accuracy, GOOD_JOB, origin=1)
-
-
-def bad_job(accuracy: float) -> Margin:
-    """Require an accuracy under 0.5; the document also says "does poorly"."""
-    return _below("bad job", accuracy, BAD_JOB)
-
-
-def does_not_do_well(accuracy: float) -> Margin:
-    """Require an accuracy under 0.8."""
-    return _below("does not do well", accuracy, DOES_NOT_DO_WELL, origin=1)
+WORDS: Mapping[str, Word] = MappingProxyType(
+    {each.name: each for each in tuple(globals().values()) if isinstance(each, Word)}
+)
 
 
 def better(value: float, *, than: float) -> Margin:
     """Require a value more than 0.01 above another."""
-    return _above("better", value - than, BETTER)
+    return _better(value - than)
 
 
 def worse(value: float, *, than: float) -> Margin:
     """Require a value more than 0.01 below another; the document also says "fewer"."""
-    return _above("worse", than - value, BETTER)
+    return _worse(than - value)
 
 
 def not_better(value: float, *, than: float) -> Margin:
     """Require a value at most 0.01 above another."""
-    return _below("not better", value - than, BETTER)
+    return _not_better(value - than)
 
 
 def much_better(value: float, *, than: float) -> Margin:
     """Require a value more than 0.10 above another."""
-    return _above("much better", value - than, MUCH_BETTER)
+    return _much_better(value - than)
 
 
 def much_worse(value: float, *, than: float) -> Margin:
     """Require a value more than 0.10 below another."""
-    return _above("much worse", than - value, MUCH_BETTER)
+    return _much_worse(than - value)
 
 
 def as_good(value: float, *, as_: float) -> Margin:
     """Require a value at most 0.01 below another."""
-    return _below("as good", as_ - value, AS_GOOD)
+    return _as_good(as_ - value)
 
 
 def similar(value: float, *, to: float) -> Margin:
     """Require a value within 0.02 of another."""
-    return _below("similar", abs(value - to), SIMILAR)
+    return _similar(abs(value - to))
 
 
 def similar_at_1000_rows(value: float, *, to: float) -> Margin:
-    """Require a value within 0.03 of another, where networks saw 1,000 rows."""
-    return _below("similar at 1,000 rows", abs(value - to), SIMILAR_AT_1000_ROWS)
-
-
-def follows(gap: float) -> Margin:
-    """Require a distribution within 0.01 of another, at its largest gap."""
-    return _below("follows", gap, AS_GOOD)
-
-
-def most(share: float) -> Margin:
-    """Require a share above 0.5."""
-    return _above("most", share, MOST)
-
-
-def almost_entirely(share: float) -> Margin:
-    """Require a share of at least 0.9."""
-    return _above("almost entirely", share, ALMOST_ENTIRELY, origin=1)
-
-
-def every(share: float) -> Margin:
-    """Require a share of at least 0.99."""
-    return _above("every thing", share, EVERY, origin=1)
-
-
-def high_confidence(sure: float) -> Margin:
-    """Require that at least half of the images meant are answered with more than 0.9."""
-    return _above("high confidence", sure, HIGH_CONFIDENCE)
-
-
-def not_confident(sure: float) -> Margin:
-    """Require that at most a quarter is answered with more than 0.9; also "a small number"."""
-    return _below("not confident", sure, NOT_CONFIDENT)
-
-
-def small_number(share: float) -> Margin:
-    """Require a share of at most a quarter."""
-    return _below("a small number", share, NOT_CONFIDENT)
+    """Require a value within 0.03 of another, where networks were trained on 1,000 images."""
+    return _similar_at_1000_rows(abs(value - to))
 
 
 def dimensions(shape: tuple[int, ...], *, expected: int) -> Margin:
-    """Require an exact number of dimensions: a bound that has no half and no double."""
-    margin = 0.5 - abs(len(shape) - expected)
-    return Margin("dimensions", margin, margin, margin)
-
-
-def _above(word: str, value: float, bound: float, *, origin: int = 0) -> Margin:
-    """Require a value above a bound, which is a difference from `origin`."""
-    halved, doubled = (origin + scale * (bound - origin) for scale in (0.5, 2))
-    return Margin(word, value - bound, value - halved, value - doubled)
-
-
-def _below(word: str, value: float, bound: float, *, origin: int = 0) -> Margin:
-    """Require a value below a bound, which is a difference from `origin`."""
-    halved, doubled = (origin + scale * (bound - origin) for scale in (0.5, 2))
-    return Margin(word, bound - value, halved - value, doubled - value)
+    """Require an exact number of dimensions."""
+    return _dimensions(abs(len(shape) - expected))

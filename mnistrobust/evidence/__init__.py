@@ -1,84 +1,72 @@
-"""Evidence: what many worlds measured, one committed file for each data set.
+"""Evidence: what many replicates measured, one committed file for each data set.
 
 Only `mnistrobust replicate` writes it. Under its head it has a table for each claim, a line for
-each world: the seed, the figures, and the margins. Numbers have six significant digits: enough
+each replicate: the seed, the figures, and the margins. Numbers have six significant digits: enough
 to tell one image of 64,000, and too few for the noise that other libraries bring in.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from mnistrobust.claims import claim_named
 from mnistrobust.errors import MnistRobustError, UsageError
+from mnistrobust.files import parsed, regular, typed
+from mnistrobust.registry import claim_named
 
 DIGITS = 6  # significant, of every number
 MARGINS = ("margin", "halved", "doubled")
-_DRAWS, _WITH = "draws ", "with "  # before the name of a figure, or of another recipe
+_DRAWS = "draws "  # before the name of a figure
 NONE = "none"  # as an option: use no evidence
 
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """Where evidence comes from: data set, command, versions, kinds of machine, and code.
-
-    `images` is the number of held-out images, `code` a digest for each recipe and each view, as
-    `recipe ann` and `view clean`.
-    """
+    """Where evidence comes from: data set, command, versions, kinds of machine, and code."""
 
     dataset: str
     digest: str
-    images: int
+    images: int  # held out
     command: str
     versions: Mapping[str, str]
     machines: tuple[str, ...]
-    code: Mapping[str, str]
+    code: Mapping[str, str]  # digests of recipes and conditions: `recipe ann`, `condition clean`
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What all worlds say of one claim; every list has a value for each world.
-
-    `margins` has the keys `margin`, `halved` and `doubled`, or none; `draws` has for each world
-    the values of several single looks. `alternatives` holds the same of other recipes in a
-    place that the document leaves open, by the recipe's name.
-    """
+    """What all replicates say of one claim; every list has a value for each replicate."""
 
     figures: Mapping[str, tuple[float, ...]]
-    margins: Mapping[str, tuple[float, ...]]
-    draws: Mapping[str, tuple[tuple[float, ...], ...]]
-    alternatives: Mapping[str, "Measured"] = field(default_factory=dict)
+    margins: Mapping[str, tuple[float, ...]]  # by MARGINS, or none
+    draws: Mapping[str, tuple[tuple[float, ...], ...]]  # each with the values of single draws
 
-    def looks(self, name: str) -> tuple[float, ...]:
-        """Return what single looks gave for a figure of the document, over all worlds.
-
-        Where one look is a whole world, these are the worlds' figures; none for another name.
-        """
-        drawn = tuple(value for world in self.draws.get(name, ()) for value in world)
+    def single_draws(self, name: str) -> tuple[float, ...]:
+        """Return a figure of single draws, or of replicates where each is one draw; or nothing."""
+        drawn = tuple(value for replicate in self.draws.get(name, ()) for value in replicate)
         return drawn or self.figures.get(name, ())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """The worlds of one data set, by seed, and what they measured, by claim."""
+    """The replicates of one data set, by seed, and what they measured, by claim."""
 
     head: Head
     seeds: tuple[int, ...]
     claims: Mapping[str, Measured]
 
     @property
-    def worlds(self) -> int:
-        """How many worlds there are."""
+    def replicates(self) -> int:
+        """How many replicates there are."""
         return len(self.seeds)
 
     def to_json(self) -> str:
         """Return the evidence as JSON: equal evidence gives equal text."""
-        head = {"dataset": self.head.dataset, "worlds": self.worlds, **vars(self.head)}
+        head = {"dataset": self.head.dataset, "replicates": self.replicates, **vars(self.head)}
         lines = [
             f"{json.dumps(name)}: {json.dumps(value, indent=1)}" for name, value in head.items()
         ]
@@ -88,38 +76,34 @@ class Evidence:
 
     def _table(self, measured: Measured) -> str:
         columns = {**measured.figures, **measured.margins}
-        rows = [
-            [seed, *(_rounded(values[i]) for values in columns.values())]
-            for i, seed in enumerate(self.seeds)
-        ]
-        parts = [f'{{"columns": {json.dumps(["seed", *columns])}', f'"worlds": {_lines(rows)}']
-        for name, worlds in measured.draws.items():
-            values = [[_rounded(value) for value in world] for world in worlds]
-            parts.append(f"{json.dumps(_DRAWS + name)}: {_lines(values)}")
-        for name, other in measured.alternatives.items():
-            parts.append(f"{json.dumps(_WITH + name)}: {self._table(other)}")
+        table = zip(self.seeds, *columns.values(), strict=True)
+        rows = [[seed, *map(rounded, values)] for seed, *values in table]
+        parts = [f'{{"columns": {json.dumps(["seed", *columns])}', f'"replicates": {_lines(rows)}']
+        for name, replicates in measured.draws.items():
+            drawn = [[*map(rounded, replicate)] for replicate in replicates]
+            parts.append(f"{json.dumps(_DRAWS + name)}: {_lines(drawn)}")
         return ",\n".join(parts) + "}"
 
     @classmethod
     def from_json(cls, text: str) -> "Evidence":
         """Return the evidence that `to_json` wrote; ValueError for anything else."""
         try:
-            fields = json.loads(text)
-            claims, worlds = fields.pop("claims"), fields.pop("worlds")
-            head = Head(**{**fields, "machines": tuple(fields["machines"])})
+            fields = parsed(text)
+            claims, replicates = fields.pop("claims"), fields.pop("replicates")
+            head = typed(Head, fields, "the head")
             tables = {claim_named(name).id: _measured(table) for name, table in claims.items()}
         except (KeyError, TypeError, AttributeError, IndexError, UsageError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
         seeds = {seeds for seeds, _ in tables.values()}
-        if len(seeds) != 1 or len(set(*seeds)) != worlds:
-            raise ValueError(f"expected {worlds} worlds, the same for each claim")
+        if len(seeds) != 1 or len(set(*seeds)) != replicates:
+            raise ValueError(f"expected {replicates} seeds, the same for each claim")
         measured = MappingProxyType({name: each for name, (_, each) in tables.items()})
         return cls(head=head, seeds=seeds.pop(), claims=measured)
 
 
 def committed(dataset: str) -> Path:
     """Return the file that holds, or would hold, the evidence of a data set by name."""
-    return Path(str(files(__package__).joinpath(f"{dataset}.json")))
+    return Path(__file__).with_name(f"{dataset}.json")
 
 
 def load(dataset: str, chosen: str | None = None) -> Evidence | None:
@@ -129,10 +113,8 @@ def load(dataset: str, chosen: str | None = None) -> Evidence | None:
     for a damaged file of the library's own, and UsageError for a chosen one that is damaged,
     missing or of another data set.
     """
-    if chosen == NONE:
-        return None
     path = Path(chosen) if chosen else committed(dataset)
-    if not chosen and not path.is_file():
+    if chosen == NONE or not (chosen or path.is_file()):
         return None
     found = _load(path)
     if found.head.dataset != dataset:
@@ -146,7 +128,7 @@ def load(dataset: str, chosen: str | None = None) -> Evidence | None:
 @cache
 def _load(path: Path) -> Evidence:
     try:
-        return Evidence.from_json(path.read_text("utf-8"))
+        return Evidence.from_json(regular(path).read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"--evidence {path}: {error.strerror}; name a file, or none.") from error
     except ValueError as error:
@@ -158,36 +140,32 @@ def _load(path: Path) -> Evidence:
 
 
 def _measured(table: dict[str, Any]) -> tuple[tuple[int, ...], Measured]:
-    names, rows = table["columns"], table["worlds"]
+    names, rows = table["columns"], table["replicates"]
     if not rows or names[0] != "seed" or {len(row) for row in rows} != {len(names)}:
-        raise ValueError("a world has more or fewer figures than there are columns")
-    columns = {
-        name: tuple(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)
-    }
-    if not all(isinstance(value, int | float) for row in rows for value in row):
-        raise ValueError("a figure is no number")
+        raise ValueError("a seed has more or fewer figures than there are columns")
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    _check_numbers(rows)
     seeds = columns.pop("seed")
     margins = {name: columns.pop(name) for name in MARGINS if name in columns}
     draws = {
-        name.removeprefix(_DRAWS): tuple(map(tuple, worlds))
-        for name, worlds in table.items()
+        name.removeprefix(_DRAWS): tuple(map(tuple, replicates))
+        for name, replicates in table.items()
         if name.startswith(_DRAWS)
     }
+    for replicates in draws.values():
+        _check_numbers(replicates)
     if {len(each) for each in draws.values()} - {len(seeds)}:
-        raise ValueError("a world has no draws")
-    others = {
-        name.removeprefix(_WITH): _measured(other)
-        for name, other in table.items()
-        if name.startswith(_WITH)
-    }
-    if {each for each, _ in others.values()} - {seeds}:
-        raise ValueError("an alternative has other worlds")
-    alternatives = {name: each for name, (_, each) in others.items()}
-    found = Measured(figures=columns, margins=margins, draws=draws, alternatives=alternatives)
-    return seeds, found
+        raise ValueError("a seed has no draws")
+    return seeds, Measured(figures=columns, margins=margins, draws=draws)
 
 
-def _rounded(value: float) -> float:
+def _check_numbers(rows: Iterable[Iterable[object]]) -> None:
+    if not all(type(value) in {int, float} and isfinite(value) for row in rows for value in row):  # type: ignore[arg-type]
+        raise ValueError("a figure is no number")
+
+
+def rounded(value: float) -> float:
+    """Return a number as evidence has it: with six significant digits."""
     short = float(f"{value:.{DIGITS}g}")
     return int(short) if short.is_integer() else short
 

@@ -1,51 +1,51 @@
-"""The report of a run: a page for people, and the same as JSON, Markdown and JUnit XML.
-
-Made from results, evidence and what the store has; without TensorFlow.
-"""
+"""The report of a run, from a ledger and what the store has: a page, JSON, Markdown and a picture."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnistrobust.errors import UsageError
-from mnistrobust.evidence import Evidence
-from mnistrobust.ledger import Results
-from mnistrobust.report import junit, page
-from mnistrobust.verifying import write_report
+from mnistrobust.judging.ledger import Ledger
 
 if TYPE_CHECKING:
-    from mnistrobust.store import Store
+    from mnistrobust.replicates import Replicate
+    from mnistrobust.report.page import Changed
 
-PAGE, JUNIT = "index.html", "junit.xml"
-FILES = page.FILES  # beside it; `ledger.svg` is drawn by the command
+PAGE = "index.html"
+FILES = ("results.json", "ledger.md", "ledger.svg")  # beside it
 
 
 def write(
-    results: Results,
+    ledger: Ledger,
     folder: Path,
-    evidence: Evidence | None = None,
     *,
-    store: "Store | None" = None,
-    changes: page.Rows | None = None,
+    replicate: "Replicate | None" = None,
+    changes: "Changed | None" = None,
 ) -> None:
-    """Write `index.html`, `results.json`, `ledger.md` and `junit.xml` into a folder.
+    """Write the page, `results.json`, `ledger.md`, `ledger.svg` and `changes.json` into a folder.
 
-    The page shows the networks of the run's first seed that `store` has. `changes` is a table of
-    what changed against a baseline: mappings of column to text. Raises UsageError where a file
-    cannot be written.
+    The page shows the networks of the `replicate` that its store has. Each file is written whole or not at
+    all. Raises UsageError where a file cannot be written.
     """
-    write_report(results, folder, evidence)
-    gallery = None
-    if store and results.seeds:
-        from threadpoolctl import threadpool_limits
+    from mnistrobust import curves
+    from mnistrobust.report import markdown, networks, page, terminal
+    from mnistrobust.store import write_whole
 
-        from mnistrobust.report import networks
-        from mnistrobust.world import World
-
-        with threadpool_limits(1, "blas"):  # on a busy machine, threads wait for each other
-            gallery = networks.gallery(World(results.seeds[0], results.source, store))
+    gallery = networks.gallery(replicate) if replicate else None
+    texts = {
+        "results.json": ledger.run.to_json(),
+        "ledger.md": markdown.ledger(ledger),
+        "ledger.svg": terminal.picture(ledger),
+        PAGE: page.html(
+            ledger, gallery=gallery, changes=changes, curves=curves.load(), files=FILES
+        ),
+    }
+    if changes:
+        texts["changes.json"] = changes.json
     try:
-        text = page.html(results, evidence, gallery=gallery, changes=changes)
-        (folder / PAGE).write_text(text, "utf-8")
-        junit.write(results, folder / JUNIT)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not changes:
+            (folder / "changes.json").unlink(missing_ok=True)
+        for name, text in texts.items():
+            write_whole(folder / name, text.encode())
     except OSError as error:
         raise UsageError(f"--report {folder}: {error.strerror}; name another folder.") from error

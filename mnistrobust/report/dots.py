@@ -1,133 +1,120 @@
-"""Charts of the ledger, as SVG: a claim's worlds, its hold-rate, and shares of all claims.
+"""Charts of the ledger, as SVG: the verdicts, and a claim's margins and figures over the seeds."""
 
-Numbers in, markup out. Each says in words what it shows, for those who cannot see it.
-"""
-
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnistrobust.judging import statistics
 from mnistrobust.report import svg
-from mnistrobust.statistics import FAILS_BELOW, HOLDS_ABOVE
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-    from mnistrobust.verdicts import Place, Verdict
+    from mnistrobust.judging.verdicts import Place, Verdict
 
 _WIDTH, _HEIGHT, _AXIS, _EDGE = 264, 54, 32.0, 8.0  # of a strip
-_COLUMNS = 60  # dots of one column stand above each other
+_LINE, _GROUND = 24, 20.0  # of a strip of margins: its height, and where its axis is
+_COLUMN = 4.0  # dots of one column stand above each other
 
 
-def strip(
-    name: str,
-    worlds: Sequence[float],
-    *,
-    runs: Sequence[float] = (),
-    reported: float | None = None,
-    looks: "Place | None" = None,
-) -> "Markup":
-    """Draw a dot for each world, a line for this run, and a diamond for the document's number.
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """What a strip shows of one figure: seeds, this run, the document's number and single draws."""
 
-    The bar below the axis spans the middle 90 % of single looks; the dotted line is the bound
-    that a margin has at 0.
-    """
-    values = [*worlds, *runs]
-    if reported is not None:
-        values.append(reported)
-    if looks:
-        values += [looks.low, looks.high]
-    if name == "margin":
-        values.append(0.0)
-    low, high = min(values), max(values)
-    scale = (_WIDTH - 2 * _EDGE) / ((high - low) or 1.0)
+    replicates: Sequence[float] = ()
+    runs: Sequence[float] = ()
+    reported: float | None = None
+    draws: "Place | None" = None
 
-    def x(value: float) -> float:
-        return _EDGE + (value - low) * scale if high > low else _WIDTH / 2
+    @property
+    def values(self) -> list[float]:
+        """All values that the strip has to have room for."""
+        reported = [] if self.reported is None else [self.reported]
+        draws = [self.draws.low, self.draws.high] if self.draws else []
+        return [*self.replicates, *self.runs, *reported, *draws]
 
-    parts = [svg.line(_EDGE, _AXIS, _WIDTH - _EDGE, _AXIS, "axis")]
-    if looks:
-        parts.append(svg.bar(x(looks.low), _AXIS + 2, x(looks.high) - x(looks.low), 5, "looks"))
-    if name == "margin":
-        parts.append(svg.line(x(0), 1, x(0), _AXIS + 5, "bound"))
-    parts += [svg.line(x(value), 3, x(value), _AXIS, "run") for value in runs]
-    parts.append(svg.dots(_stacked([x(value) for value in worlds]), "world"))
-    if reported is not None:
-        parts.append(_diamond(x(reported), _AXIS + 4.5))
+
+def strip(name: str, marks: Marks, alike: Sequence[Marks]) -> "Markup":
+    """Draw the seeds, this run and the document's number on a scale shared with the figures `alike`."""
+    low = min(min(each.values) for each in alike)
+    high, right = max(max(each.values) for each in alike), _WIDTH - _EDGE
+    x = svg.scale(low, high, _EDGE, right)
+    parts, words = [svg.path([(_EDGE, _AXIS), (right, _AXIS)], "axis")], []
+    if marks.replicates:
+        spread = f"{min(marks.replicates):.3g} to {max(marks.replicates):.3g}"
+        middle = f"median {float(np.median(marks.replicates)):.3g}"
+        words.append(f"{len(marks.replicates)} seeds from {spread}, {middle}")
+        places = _stacked([x(value) for value in marks.replicates], _AXIS)
+        parts.append(svg.dots(places, "replicate"))
+    words += [f"this run {value:.3g}" for value in marks.runs[:1]]
+    parts += [svg.path([(x(value), 3.0), (x(value), _AXIS)], "run") for value in marks.runs]
+    if marks.reported is not None:
+        words.append(f"the document {marks.reported:.4g}")
+        place, side = x(marks.reported), _AXIS + 4.5
+        corners = [(place, side - 5), (place + 5, side), (place, side + 5), (place - 5, side)]
+        parts.append(svg.path([*corners, corners[0]], "document"))
+    if marks.draws:
+        start, end = x(marks.draws.low), x(marks.draws.high)
+        words.append(f"single draws mostly {marks.draws.low:.3g} to {marks.draws.high:.3g}")
+        # first, below the diamond
+        parts.insert(0, svg.bar(start, _AXIS + 2, end - start, 5, "draws"))
     parts.append(svg.label(_EDGE, _HEIGHT - 1, f"{low:.3g}"))
     if high > low:
-        right = _WIDTH - _EDGE
-        parts.append(svg.label(right, _HEIGHT - 1, f"{high:.3g}", anchor="end"))
-    says = _in_words(name, worlds, runs, reported, looks)
-    return svg.picture(_WIDTH, _HEIGHT, says, *parts)
+        parts.append(svg.label(right, _HEIGHT - 1, f"{high:.3g}", "end"))
+    return svg.picture(_WIDTH, _HEIGHT, f"{name}: {'; '.join(words)}", parts)
 
 
-def hold_rate(verdict: "Verdict") -> "Markup":
-    """Draw the share of worlds in which a claim holds, its interval, and the verdicts' bounds."""
-    width, middle = 200, 10.0
-
-    def x(share: float) -> float:
-        return 6 + share * (width - 12)
-
-    return svg.picture(
-        width,
-        20,
-        verdict.rate,
-        svg.bar(x(0), 4, x(FAILS_BELOW) - x(0), 12, "zone refuted"),
-        svg.bar(x(HOLDS_ABOVE), 4, x(1) - x(HOLDS_ABOVE), 12, "zone reproduced"),
-        svg.line(x(0), middle, x(1), middle, "axis"),
-        svg.line(x(verdict.low), middle, x(verdict.high), middle, "interval"),
-        svg.dots([(x(verdict.held / verdict.worlds), middle)], "rate"),
+def margins(marks: Marks, reach: float) -> "Markup":
+    """Draw each seed's margin as a dot and this run's as a line, on a square-root scale to ±`reach`."""
+    root = svg.scale(-(reach**0.5), reach**0.5, _EDGE, _WIDTH - _EDGE)
+    seeds, runs = (
+        [root(float(np.copysign(abs(value) ** 0.5, value))) for value in values]
+        for values in (marks.replicates, marks.runs)
     )
-
-
-def shares(counts: Mapping[str, int]) -> "Markup":
-    """Draw counts as parts of one bar, each in the colour of its name."""
-    width, total = 600.0, sum(counts.values()) or 1
-    ends = np.cumsum([0, *counts.values()]) * width / total
     parts = [
-        svg.bar(float(left), 0, float(right - left), 14, f"part {name.replace(' ', '-')}")
-        for name, (left, right) in zip(counts, pairwise(ends), strict=True)
+        svg.path([(_EDGE, _GROUND), (_WIDTH - _EDGE, _GROUND)], "axis"),
+        svg.path([(root(0), 0.0), (root(0), _LINE - 1.0)], "bound"),
+        svg.dots(_stacked(seeds, _GROUND), "replicate"),
+        *(svg.path([(x, 2.0), (x, _GROUND)], "run") for x in runs),
     ]
-    says = ", ".join(f"{count} {name}" for name, count in counts.items())
-    return svg.picture(600, 14, says, *parts, class_="wide", stretched=True)
+    words = [f"this run {value:+.3g}" for value in marks.runs[:1]]
+    if seeds:
+        above = sum(value > 0 for value in marks.replicates)
+        words.insert(0, f"above 0 for {above} of {len(seeds)} seeds")
+    return svg.picture(_WIDTH, _LINE, f"margins: {'; '.join(words)}", parts)
 
 
-def _stacked(places: Sequence[float]) -> list[tuple[float, float]]:
+def verdicts(judged: "Sequence[Verdict]") -> "Markup":
+    """Draw a dot for each claim where its hold-rate is, and the zones of the verdicts."""
+    seeds, x, ground = judged[0].replicates, svg.scale(0, 1, 14, 346), 128.0
+    zones = [statistics.verdict(held, seeds) for held in range(seeds + 1)]
+    wide = (x(1) - x(0)) / seeds  # of one seed
+    parts = [
+        svg.bar(
+            x(zones.index(word) / seeds) - wide / 2, 0, count * wide, ground + 8, f"zone {word}"
+        )
+        for word, count in Counter(zones).items()
+    ]
+    parts.append(svg.path([(x(0) - wide / 2, ground + 8), (x(1) + wide / 2, ground + 8)], "axis"))
+    at = _stacked([x(verdict.held / seeds) for verdict in judged], ground, 11.0, 11.0)
+    counts = Counter(verdict.word for verdict in judged)
+    for word in counts:
+        dots = [place for place, each in zip(at, judged, strict=True) if each.word == word]
+        parts.append(svg.dots(dots, f"claims {word}"))
+    ticks = (0, seeds // 2, seeds)
+    parts += [svg.label(x(held / seeds), ground + 22, held, "middle") for held in ticks]
+    says = ", ".join(f"{count} {word}" for word, count in counts.items())
+    return svg.picture(360, 154, f"claims by how many seeds they hold for: {says}", parts)
+
+
+def _stacked(
+    places: Sequence[float], axis: float, column: float = _COLUMN, step: float = 4.0
+) -> list[tuple[float, float]]:
     """Put dots that would hide each other above each other, closer where they are many."""
-    width = (_WIDTH - 2 * _EDGE) / _COLUMNS
-    filled: dict[int, int] = {}
-    stacks = []
-    for place in places:
-        column = int(place / width)
-        stacks.append((place, filled.get(column, 0)))
-        filled[column] = stacks[-1][1] + 1
-    step = min(4.0, (_AXIS - 8) / max(max(filled.values(), default=1) - 1, 1))
-    return [(place, _AXIS - 4 - step * above) for place, above in stacks]
-
-
-def _diamond(x: float, y: float) -> "Markup":
-    told = f"M{x:.1f} {y - 5:.1f}l5 5l-5 5l-5-5z"
-    return svg.element("path", d=told, class_="document")
-
-
-def _in_words(
-    name: str,
-    worlds: Sequence[float],
-    runs: Sequence[float],
-    reported: float | None,
-    looks: "Place | None",
-) -> str:
-    parts = []
-    if worlds:
-        median = float(np.median(worlds))
-        spread = f"{min(worlds):.3g} to {max(worlds):.3g}, median {median:.3g}"
-        parts.append(f"{len(worlds)} worlds from {spread}")
-    parts += [f"this run {value:.3g}" for value in runs[:1]]
-    if reported is not None:
-        parts.append(f"the document {reported:.4g}")
-    if looks:
-        parts.append(f"single looks mostly {looks.low:.3g} to {looks.high:.3g}")
-    return f"{name}: {'; '.join(parts)}"
+    columns = [int(place / column) for place in places]
+    heights = [columns[:i].count(each) for i, each in enumerate(columns)]
+    step = min(step, (axis - 8) / max([*heights, 1]))
+    return [(x, axis - 4 - step * height) for x, height in zip(places, heights, strict=True)]

@@ -1,184 +1,96 @@
-"""The ledger's rows as the page shows them: figures beside each other, in words and as dots."""
+"""The ledger's rows as the page shows them: a line for each claim, and its figures in words and dots."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-
-from mnistrobust import ledger
-from mnistrobust.evidence import Evidence
-from mnistrobust.ledger import ERROR, FAILS, HOLDS, VERDICTS, Results, Row
+from mnistrobust.evidence.results import ERROR, FAILS, HOLDS, REPORTED
+from mnistrobust.judging.intervals import mean_and_deviation
+from mnistrobust.judging.ledger import Ledger
+from mnistrobust.judging.row import NOT_RUN, VERDICTS, Row
 from mnistrobust.report import dots
-from mnistrobust.statistics import PROVISIONAL, REPRODUCED
-from mnistrobust.summary import wrong
+from mnistrobust.report.dots import Marks
+from mnistrobust.words import SHARE
 
-if TYPE_CHECKING:
-    from markupsafe import Markup
-
-    from mnistrobust.verdicts import Verdict
-
-NOT_JUDGED = "not judged"  # of what the document asserts nothing about
-MARGIN = "margin"
+UNEXPECTED = "not as expected"
+_WORST_FIRST = (UNEXPECTED, ERROR, *VERDICTS[:-2], FAILS, HOLDS, *VERDICTS[-2:], REPORTED, NOT_RUN)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """One line of a claim's table; what nobody measured or printed is empty."""
+def entries(ledger: Ledger, document: Ledger) -> list[dict[str, Any]]:
+    """Return for each claim what the page's template shows, the worst first.
 
-    name: str
-    document: str
-    run: str
-    worlds: str
-    strip: "Markup | None"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One claim of the ledger: its row, its verdict in a word, its figures and its dots.
-
-    `held` is whether it holds in this run, None where that is not asked; `rate` and `margin` are
-    what a reader may sort by.
+    `document` is the row of the ledger that judges the document, `word` the verdict where that is this one,
+    else the run's outcome. A reader may sort by `rate` and `margin`, None where there is none.
     """
-
-    row: Row
-    word: str
-    figures: tuple[Figure, ...]
-    hold_rate: "Markup | None"
-    held: bool | None
-    rate: float | None
-    margin: float | None
-
-    @property
-    def verdict(self) -> "Verdict | None":
-        """The verdict with its figures, where the evidence gives one."""
-        return self.row.verdict
-
-    @property
-    def why(self) -> str:
-        """What decides it, in words: an error, the worlds' figures, or else those of this run."""
-        if any(each.error for each in self.row.outcomes):
-            return self.row.measured
-        if self.verdict is None or self.word == REPRODUCED:
-            margin = "" if self.row.margin is None else f"; margin {self.row.margin:+.3f}"
-            return f"{self.row.measured.replace('_', ' ')}{margin}"
-        shown = [each for each in self.figures if each.name != MARGIN and each.worlds]
-        told = ", ".join(f"{each.name} {each.worlds}" for each in shown)
-        return f"{told}; median margin {self.verdict.median:+.3f}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """The page's first lines: counts of verdicts, counts of this run, and what is wrong.
-
-    `verdicts` and `run` count judged claims by a word. `provisional` says that there is no
-    verdict yet. `wrong` is what `summary.wrong` says of them.
-    """
-
-    judged: int
-    verdicts: Mapping[str, int]
-    run: Mapping[str, int]
-    provisional: bool
-    wrong: tuple[tuple[str, tuple[Entry, ...]], ...]
-
-
-def entries(results: Results, evidence: Evidence | None) -> list[Entry]:
-    """Return an entry for each claim, in the document's order."""
-    return [_entry(row, evidence) for row in ledger.rows(results, evidence)]
-
-
-def summary(found: Sequence[Entry]) -> Summary:
-    """Count what was found, and list first what the document is wrong about."""
-    judged = [each for each in found if each.row.claim.judged]
-    verdicts = Counter(each.word for each in judged)
-    provisional = not any(verdicts[word] for word in VERDICTS)
-    run = Counter(_here(each) for each in judged)
-    by_id = {each.row.claim.id: each for each in found}
-    groups = wrong(each.row for each in found)
-    return Summary(
-        judged=len(judged),
-        verdicts={
-            word: verdicts[word]
-            for word in (*VERDICTS, PROVISIONAL)
-            if verdicts[word] or word in VERDICTS
-        },
-        run=dict(run),
-        provisional=provisional,
-        wrong=tuple(
-            (word, tuple(by_id[row.claim.id] for row in group)) for word, group in groups.items()
-        ),
-    )
-
-
-def _entry(row: Row, evidence: Evidence | None) -> Entry:
-    word, verdict = row.judged[0], row.verdict
-    lowest = row.margin if row.claim.judged else None
-    rate = verdict.held / verdict.worlds if verdict else None
-    return Entry(
-        row=row,
-        word=word if row.claim.judged else NOT_JUDGED,
-        figures=_figures(row, evidence),
-        hold_rate=dots.hold_rate(verdict) if verdict else None,
-        held=_held(row),
-        rate=rate,
-        margin=verdict.median if verdict else lowest,
-    )
-
-
-def _held(row: Row) -> bool | None:
-    words = {each.word for each in row.outcomes}
-    return None if not words or words - {HOLDS, FAILS} else words == {HOLDS}
-
-
-def _here(entry: Entry) -> str:
-    """Say in a word what this run shows; with several worlds, whether the claim holds in all."""
-    if entry.held is None:
-        return ERROR if entry.row.outcome == ERROR else "not run"
-    return HOLDS if entry.held else FAILS
-
-
-def _figures(row: Row, evidence: Evidence | None) -> tuple[Figure, ...]:
-    """Return the margin, where the claim has one, and each figure of the document or ours."""
-    measured = evidence.claims.get(row.claim.id) if evidence else None
-    margins = [each.margin for each in row.outcomes if each.margin is not None]
-    names = dict.fromkeys(row.claim.reported)
-    for each in [*(one.figures for one in row.outcomes), measured.figures if measured else {}]:
-        names.update(dict.fromkeys(each))
+    margins = {row.claim.id: _margins(row) for row in ledger.rows}
+    reach = max([1.0, *(abs(value) for each in margins.values() for value in each.values)])
     found = []
-    worlds = measured.margins.get(MARGIN, ()) if measured else ()
-    if row.claim.judged and (margins or worlds):
-        found.append(_figure(row, MARGIN, margins, worlds))
-    for name in names:
-        runs = [one.figures[name] for one in row.outcomes if name in one.figures]
-        worlds = measured.figures.get(name, ()) if measured else ()
-        found.append(_figure(row, name, runs, worlds))
-    return tuple(found)
+    for order, (row, judge) in enumerate(zip(ledger.rows, document.rows, strict=True)):
+        verdict, marks = row.verdict, margins[row.claim.id]
+        known = ledger is document and document.evidence
+        entry = {
+            "order": order,
+            "row": row,
+            "document": judge,
+            "word": UNEXPECTED if row.unexpected else row.word if known else row.here,
+            "margins": dots.margins(marks, reach) if marks.values else None,
+            "figures": _figures(row),
+            "rate": verdict.held / verdict.replicates if verdict else None,
+            "margin": verdict.median if verdict else row.margin if row.claim.judged else None,
+        }
+        found.append(entry)
+    return sorted(found, key=lambda entry: _WORST_FIRST.index(entry["word"]))
 
 
-def _figure(row: Row, name: str, runs: Sequence[float], worlds: Sequence[float]) -> Figure:
-    reported = None if name == MARGIN else row.claim.reported.get(name)
-    looks = None if name == MARGIN else row.places.get(name)
-    sign = "+" if name == MARGIN else "-"
-    strip = None
-    if worlds or looks:
-        strip = dots.strip(name, worlds, runs=runs, reported=reported, looks=looks)
-    return Figure(
-        name=name.replace("_", " "),
-        document="" if reported is None else f"{reported:.4g}",
-        run=_short(float(np.mean(runs)), 3, sign) if runs else "",
-        worlds=f"{_short(float(np.mean(worlds)), 3, sign)} ± {_short(_sd(worlds), 2)}"
-        if worlds
-        else "",
-        strip=strip,
-    )
+def _margins(row: Row) -> Marks:
+    """Return the margins of the evidence's seeds and of the run's; none if the claim is not judged."""
+    if not row.claim.judged:
+        return Marks()
+    evidence = row.evidence.claims.get(row.claim.id) if row.evidence else None
+    runs = tuple(outcome.margin for outcome in row.outcomes if outcome.margin is not None)
+    return Marks(replicates=evidence.margins.get("margin", ()) if evidence else (), runs=runs)
 
 
-def _short(value: float, digits: int, sign: str = "-") -> str:
+def _figures(row: Row) -> list[dict[str, Any]]:
+    """Return a line for each figure of the document or ours; shares of one claim have one scale."""
+    claim, evidence = row.claim, row.evidence.claims.get(row.claim.id) if row.evidence else None
+    seeds = evidence.figures if evidence else {}
+    runs = [outcome.figures for outcome in row.outcomes]
+    marks = {
+        name: Marks(
+            replicates=seeds.get(name, ()),
+            runs=tuple(run[name] for run in runs if name in run),
+            reported=claim.reported.get(name),
+            draws=row.places.get(name),
+        )
+        for name in dict.fromkeys(
+            name for known in (claim.reported, *runs, seeds) for name in known
+        )
+    }
+    # the document's figures that have none of ours are shares
+    scales = {name: claim.figures[name].scale if name in claim.figures else SHARE for name in marks}
+    shares = [each for name, each in marks.items() if scales[name] == SHARE]
+    return [
+        _figure(claim.label(name), each, shares if scales[name] == SHARE else [each])
+        for name, each in marks.items()
+    ]
+
+
+def _figure(label: str, marks: Marks, alike: Sequence[Marks]) -> dict[str, Any]:
+    """Return one line of a claim's table; what nobody measured or printed is empty."""
+    return {
+        "name": label,
+        "document": "" if marks.reported is None else f"{marks.reported:.4g}",
+        "run": _short(sum(marks.runs) / len(marks.runs), 3) if marks.runs else "",
+        "replicates": _spread(marks.replicates) if marks.replicates else "",
+        "strip": dots.strip(label, marks, alike) if marks.replicates or marks.draws else None,
+    }
+
+
+def _spread(values: Sequence[float]) -> str:
+    mean, deviation = mean_and_deviation(values) if len(values) > 1 else (values[0], 0.0)
+    return f"{_short(mean, 3)} ± {_short(deviation, 2)}"
+
+
+def _short(value: float, digits: int) -> str:
     """Write a number with so many significant digits, and a tiny one without an exponent."""
-    tiny = 0 < abs(value) < 0.001
-    return f"{value:{sign}.4f}" if tiny else f"{value:{sign}.{digits}g}"
-
-
-def _sd(values: Sequence[float]) -> float:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return f"{value:.4f}" if 0 < abs(value) < 0.001 else f"{value:.{digits}g}"

@@ -3,105 +3,76 @@
 import base64
 import hashlib
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mnistrobust.claims import load_questions
+from mnistrobust.curves import Curves
 from mnistrobust.errors import inert
-from mnistrobust.evidence import Evidence
-from mnistrobust.ledger import Results
-from mnistrobust.questions import candidates
-from mnistrobust.report import dots
-from mnistrobust.report.entries import Entry, entries, summary
-from mnistrobust.seeds import SUITE_SEED
-from mnistrobust.verdicts import rule
-
-if TYPE_CHECKING:
-    from mnistrobust.report.networks import Gallery
-
-Rows = Sequence[Mapping[str, str]]  # of a table: equal columns by name
-FILES = ("results.json", "ledger.md", "ledger.svg", "junit.xml")  # beside the page
+from mnistrobust.evidence import load
+from mnistrobust.evidence.results import Results
+from mnistrobust.judging.ledger import Ledger, ledger_of
+from mnistrobust.judging.verdicts import FULL, rule
+from mnistrobust.registry import load_claims
+from mnistrobust.replicates.seeds import SUITE_SEED
+from mnistrobust.report import charts, dots, pictures, svg
+from mnistrobust.report.entries import entries
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answered:
-    """A question that the document leaves open, its answer, and the table that shows it."""
+class Changed:
+    """What changed against a baseline: sentences, tables (columns, rows), and a file."""
 
-    question: str
-    answer: str | None
-    rows: Rows
+    notes: Sequence[str] = ()
+    tables: Sequence[tuple[Sequence[str], Sequence[Sequence[str]]]] = ()
+    json: str = ""
 
 
 def html(
-    results: Results,
-    evidence: Evidence | None = None,
+    ledger: Ledger,
     *,
-    gallery: "Gallery | None" = None,
-    changes: Rows | None = None,
+    gallery: Mapping[str, Any] | None = None,
+    changes: Changed | None = None,
+    curves: Curves | None = None,
+    files: Sequence[str] = (),
 ) -> str:
-    """Return the page.
-
-    `gallery` are the networks to show, if any; `changes` is a table of what changed against a
-    baseline, None where there is none to compare with.
-    """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader(__package__),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["inert"] = inert
+    """Return a run's page, with a gallery of networks, curves over doses, and links to `files` beside it."""
     style, script = _own("page.css"), _own("page.js")
-    found = entries(results, evidence)
-    told = summary(found)
-    return environment.get_template("page.html").render(
-        style=style,
-        script=script,
-        policy=_policy(style, script),
-        results=results,
-        command=command(results),
-        where=_where(results),
-        evidence=evidence,
-        rule=rule(evidence.worlds) if evidence else None,
-        entries=found,
-        choices=_choices(found),
-        summary=told,
-        proportions=dots.shares(told.run if told.provisional else told.verdicts),
-        questions=questions(evidence),
-        notes=[next(iter(row.values())) for row in changes or () if _is_note(row)],
-        changes=None if changes is None else [row for row in changes if not _is_note(row)],
-        gallery=gallery,
-        files=FILES,
-    )
-
-
-def questions(evidence: Evidence | None) -> list[Answered]:
-    """Return what the document leaves open, with a row for each claim and network it may mean."""
-    return [
-        Answered(
-            question=each.question,
-            answer=each.answer,
-            rows=[
-                {
-                    "claim": found.claim,
-                    "network": found.recipe,
-                    "holds in": f"{found.held}/{found.worlds}",
-                    "fits": {None: "–", True: "yes", False: "no"}[found.fits],
-                    "the document's figures among single looks": "; ".join(
-                        f"{name} {place}" for name, place in found.places.items()
-                    )
-                    or "plot",
-                }
-                for found in candidates(each, evidence)
-            ],
-        )
-        for each in load_questions().values()
-    ]
+    results = ledger.run
+    # only full MNIST judges the document
+    document = ledger if results.source.name == FULL else ledger_of(evidence=load(FULL))
+    verdicts = [row.verdict for row in document.judged if row.verdict]
+    seeds = document.evidence.replicates if document.evidence else 0
+    shown = {
+        "style": style,
+        "script": script,
+        "policy": _policy(style, script),
+        "results": results,
+        "command": command(results),
+        "where": _where(results),
+        "evidence": ledger.evidence,
+        "rehearsal": document is not ledger,
+        "seeds": seeds,
+        "rule": rule(seeds) if seeds else None,
+        "picture": dots.verdicts(verdicts) if verdicts else None,
+        "verdicts": Counter(row.word for row in document.judged),
+        "entries": entries(ledger, document),
+        "judged": len(document.judged),
+        "ran": len(ledger.judged),
+        "run": Counter(row.here for row in ledger.judged),
+        "unexpected": len(ledger.unexpected),
+        "expected": ledger.evidence and (ledger.checks or any(row.live for row in ledger.judged)),
+        "changes": changes,
+        "gallery": gallery,
+        "curves": curves,
+        "curve_chart": charts.curve,
+        "known": load_claims(),
+        "files": files,
+    }
+    options = {"finalize": svg.minus, "trim_blocks": True, "lstrip_blocks": True}
+    return pictures.rendered(__package__, "page.html", shown, **options)
 
 
 def command(results: Results) -> str:
@@ -114,15 +85,9 @@ def command(results: Results) -> str:
     return inert(shlex.join(words))
 
 
-def _is_note(row: Mapping[str, str]) -> bool:
-    """Return whether a line of what changed is a sentence, with nothing in the other columns."""
-    return len(row) > 1 and not any(list(row.values())[1:])
-
-
 def _where(results: Results) -> str:
-    """Return the options by which other commands work on the networks that the page shows."""
-    seed = results.seeds[0] if results.seeds else SUITE_SEED
-    words = [*_data(results), *(["--seed", str(seed)] if seed != SUITE_SEED else [])]
+    words, seed = _data(results), results.seeds[0] if results.seeds else SUITE_SEED
+    words += ["--seed", str(seed)] if seed != SUITE_SEED else []
     return inert("".join(f" {shlex.quote(word)}" for word in words))
 
 
@@ -132,17 +97,7 @@ def _data(results: Results) -> list[str]:
     return ["--data", results.source.path] if results.source.why == "as asked for" else []
 
 
-def _choices(found: Sequence[Entry]) -> dict[str, list[tuple[str, str]]]:
-    """Return the words by which the ledger can be filtered: value and text of each."""
-    kinds = {
-        "word": [each.word for each in found],
-        "outcome": [each.row.outcome for each in found],
-    }
-    return {name: [(word, word) for word in sorted(set(words))] for name, words in kinds.items()}
-
-
 def _own(name: str) -> Any:
-    """Return a file of this package as markup: it is ours, and stands in the page as it is."""
     from markupsafe import Markup
 
     text = files(__package__).joinpath("templates", name).read_text("utf-8")
@@ -150,18 +105,9 @@ def _own(name: str) -> Any:
 
 
 def _policy(style: str, script: str) -> str:
-    """Return the page's content-security policy: its own style and script, and images within."""
-    rules = {
-        "default-src": "'none'",
-        "style-src": _hashed(style),
-        "script-src": _hashed(script),
-        "img-src": "data:",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-    }
-    return "; ".join(f"{name} {value}" for name, value in rules.items())
-
-
-def _hashed(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
+    digests = [hashlib.sha256(text.encode()).digest() for text in (style, script)]
+    own = [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
+    return (
+        f"default-src 'none'; style-src {own[0]}; script-src {own[1]}; "
+        f"img-src data:; base-uri 'none'; form-action 'none'"
+    )

@@ -1,111 +1,139 @@
-"""Images as small PNGs inside the page: what the views do, and what networks get wrong."""
+"""Pages as one file: templates filled in, and pictures inside them as PNGs."""
 
 import base64
 import io
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mnistrobust import data
-from mnistrobust.randomness import stream
-from mnistrobust.report import charts, forward
+from mnistrobust.conditions import CONDITIONS, condition_named
+from mnistrobust.errors import UsageError, cause, inert
+from mnistrobust.files import write_whole
 from mnistrobust.transforms import NOISE_LABEL
-from mnistrobust.views import VIEWS, view_named
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
+    from jinja2 import Environment
+    from matplotlib.figure import Figure
 
-    from mnistrobust.readings import Reading
-    from mnistrobust.training import Trained
+    from mnistrobust.evaluations import Evaluation
+    from mnistrobust.replicates import Replicate
 
-MISTAKES = 6  # of a network on a view, the most confident
+MISTAKES = 6  # of a network on a condition, the most confident
 _SIDE = 28
 
 
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """An image: a PNG as a `data:` address, what it shows in words, and what stands below it."""
-
-    address: str
-    says: str
-    caption: str
-    bars: "Markup | None" = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Strip:
-    """The same few digits on one view; `summary` says what the view does."""
-
-    view: str
-    summary: str
-    pictures: tuple[Picture, ...]
-
-
 @cache
-def first_draw(source: data.Source, seed: int, view: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the images (n, 784) and labels (n,) of a view's first draw in a world.
+def first_draw(source: data.Source, seed: int, condition: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return images (n, 784) and labels (n,) of a condition's first draw.
 
     Raises DataError where the data set is gone.
     """
-    return next(view_named(view).draws(data.load(source), stream(seed, "view", view)))
+    return next(condition_named(condition).drawn(data.load(source), seed))
 
 
-def strips(source: data.Source, seed: int) -> list[Strip]:
-    """Return one image of each digit on each view; pure noise has no digit."""
-    found = []
-    for view in VIEWS.values():
-        images, labels = first_draw(source, seed, view.name)
+def strips(source: data.Source, seed: int) -> list[dict[str, Any]]:
+    """Return each condition with its `pictures` of one image of each digit; pure noise has none."""
+    strips = []
+    for condition in CONDITIONS.values():
+        images, labels = first_draw(source, seed, condition.name)
         places = [int(np.argmax(labels == digit)) for digit in range(10)]
         if (labels == NOISE_LABEL).all():
             places = list(range(10))
-        pictures = tuple(
-            Picture(
-                address=address(images[place]),
-                says="noise" if labels[place] == NOISE_LABEL else f"a {labels[place]}",
-                caption="",
-            )
-            for place in places
+        pictures = [
+            {"address": address(images[place]), "says": _named(labels[place])} for place in places
+        ]
+        strips.append(
+            {"condition": condition.name, "summary": condition.summary, "pictures": pictures}
         )
-        found.append(Strip(view=view.name, summary=view.summary, pictures=pictures))
-    return found
+    return strips
 
 
-def mistakes(
-    source: data.Source, reading: "Reading", architecture: str, trained: "Trained"
-) -> list[Picture]:
-    """Return a network's most confident mistakes on the first draw of a view, surest first.
+def mistakes(source: data.Source, evaluation: "Evaluation") -> list[dict[str, str]]:
+    """Return a network's most confident mistakes on a first draw, as `address`, what it `says`, `confidence`."""
+    predictions, labels = evaluation.predictions[0], evaluation.labels[0]
+    confident = evaluation.confidence[0]
+    wrong = np.flatnonzero(predictions != labels)
+    places = wrong[np.argsort(-confident[wrong], kind="stable")][:MISTAKES]
+    images, _ = first_draw(source, evaluation.seed, evaluation.condition)
+    return [
+        {
+            "address": address(images[place]),
+            "says": f"{_named(labels[place])}, predicted {_named(predictions[place])}",
+            "confidence": _percent(float(confident[place])),
+        }
+        for place in places
+    ]
 
-    Each has the probabilities of all classes below it, where they follow from the weights.
-    """
-    answers, labels, sure = reading.answers[0], reading.labels[0], reading.confidence[0]
-    wrong = np.flatnonzero(answers != labels)
-    places = wrong[np.argsort(-sure[wrong], kind="stable")][:MISTAKES]
-    images = first_draw(source, reading.seed, reading.view)[0][places]
-    known = forward.probabilities(architecture, trained.weights, images, sure[places])
-    found = []
-    for i, place in enumerate(places):
-        answer, label = int(answers[place]), int(labels[place])
-        truth = "noise" if label == NOISE_LABEL else f"a {label}"
-        said = "noise" if answer == NOISE_LABEL else f"{answer}"
-        bars = None if known is None else charts.probabilities(list(known[i]), answer, label)
-        found.append(
-            Picture(
-                address=address(images[i]),
-                says=f"{truth}, answered {said}",
-                caption=f"{truth}, says {said} ({_percent(float(sure[place]))})",
-                bars=bars,
-            )
-        )
-    return found
+
+def _named(label: int) -> str:
+    return "noise" if label == NOISE_LABEL else f"a {label}"
+
+
+def overview(replicate: "Replicate", recipe: str, condition: str) -> "Figure":
+    """Draw a recipe's pictures on a condition, with images of its first draw."""
+    from mnistrobust import plots
+
+    images, _ = first_draw(replicate.source, replicate.seed, condition)
+    history = replicate.trained(recipe).history
+    return plots.overview(replicate.evaluate(recipe, on=condition), history, images[: plots.STRIP])
+
+
+def figure(width: float, height: float, rows: int = 1, columns: int = 1) -> "tuple[Figure, Any]":
+    """Return an empty figure of so many inches, and its axes (rows · columns,)."""
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(width, height), layout="constrained")
+    return made, made.subplots(rows, columns, squeeze=False).ravel()
+
+
+def draw_digits(axes: Any, images: np.ndarray, titles: Iterable[str], colour: str) -> None:
+    """Draw images (n, 784) with small titles into the first axes, and switch all axes off."""
+    from mnistrobust import plots
+
+    for ax in axes:
+        ax.axis("off")
+    for ax, pixels, title in zip(axes, images, titles, strict=False):
+        plots.image(pixels, ax=ax).set_title(title, fontsize=8, color=colour)
+
+
+def rendered(package: str, template: str, values: Mapping[str, Any], **options: Any) -> str:
+    """Return a package's template with its values; `options` are of jinja2's environment."""
+    return _environment(package, **options).get_template(template).render(values)
+
+
+@cache
+def _environment(package: str, **options: Any) -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader(package)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **options)
+    environment.filters["inert"] = inert
+    return environment
+
+
+def save(figure: "Figure", option: str, target: Path) -> None:
+    """Write a figure whole, in the format of its file's name; UsageError names the option."""
+    try:
+        picture = io.BytesIO()
+        figure.savefig(picture, format=target.suffix[1:] or "png")
+        write_whole(target, picture.getvalue())
+    except (OSError, ValueError) as error:  # ValueError: a format that matplotlib lacks
+        raise UsageError(f"{option} {target}: {cause(error)}; name another file.") from error
+
+
+def picture(figure: "Figure") -> str:
+    """Return a figure as the `data:` address of a PNG."""
+    written = io.BytesIO()
+    figure.savefig(written, format="png", dpi=110, bbox_inches="tight")
+    return f"data:image/png;base64,{base64.b64encode(written.getvalue()).decode()}"
 
 
 def address(pixels: np.ndarray) -> str:
-    """Return an image of 784 pixels as the `data:` address of a PNG, white ink on black.
-
-    White is 1, or the brightest pixel where that is brighter, as after offset noise.
-    """
+    """Return an image of 784 pixels as the `data:` address of a PNG, white ink on black."""
     from PIL import Image
 
     grey = pixels.reshape(_SIDE, _SIDE) * (255 / max(1.0, float(pixels.max())))
@@ -115,6 +143,6 @@ def address(pixels: np.ndarray) -> str:
 
 
 def _percent(share: float) -> str:
-    """Write a share so that only certainty is 100 %."""
+    """Write a share so that only certainty is 100%."""
     told = "100%" if share > 0.99995 else f"{share:.2%}"
     return told.replace("%", "\N{NO-BREAK SPACE}%")

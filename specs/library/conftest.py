@@ -4,17 +4,20 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mnistrobust import cli, data
-from mnistrobust.world import Task, World, work
+from mnistrobust import data
+from mnistrobust.cli import app
+from mnistrobust.data import download
+from mnistrobust.replicates import Replicate
+from mnistrobust.replicates.schedule import work
+from specs.helpers import ROOT
+from specs.helpers.processes import PATIENCE
 
-ROOT = Path(data.__file__).parents[1]
 RECIPE = "ann_1000"
-TASK = Task(RECIPE, ("clean", "offset-noise", "pure-noise"))
+CONDITIONS = ("clean", "offset-noise", "pure-noise")
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,12 @@ def mnist5k():
 
 @pytest.fixture(scope="session")
 def rehearsal(settings, mnist5k):
-    """The world of seed 0 on mnist5k, in the run's store, with `ann_1000` trained and read."""
-    world = World(0, mnist5k.source, settings.store)
-    work(world, [TASK])
-    for view in TASK.views:
-        world.read(RECIPE, on=view)
-    return World(0, mnist5k.source, settings.store)
+    """The replicate of seed 0 on mnist5k, in the run's store, with `ann_1000` trained and read."""
+    replicate = Replicate(0, mnist5k.source, settings.store)
+    work(replicate, [replicate.task(RECIPE, CONDITIONS)])
+    for condition in CONDITIONS:
+        replicate.evaluate(RECIPE, on=condition)
+    return Replicate(0, mnist5k.source, settings.store)
 
 
 @pytest.fixture
@@ -59,13 +62,13 @@ def surroundings(monkeypatch):
 
 @pytest.fixture
 def command(surroundings, capsys):
-    """Run a command in this process: `command("measure", "ann", "--on", "clean")`."""
+    """Run a command in this process: `command("evaluate", "ann", "--on", "clean")`."""
 
     def run(*arguments):
         surroundings.setattr(sys, "argv", ["mnistrobust", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            app.main()
         out, err = capsys.readouterr()
         return Ended(ended.value.code, out, err)
 
@@ -80,15 +83,20 @@ def here(rehearsal):
 
 @pytest.fixture
 def interruptible():
-    """Let what a spec starts hear Ctrl-C: a suite in the background ignores it, and passes that on."""
+    """Let what a spec starts hear Ctrl-C.
+
+    A suite in the background ignores it, a worker blocks it, and both pass that on.
+    """
     kept = signal.signal(signal.SIGINT, signal.default_int_handler)
+    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     signal.signal(signal.SIGINT, kept)
 
 
 @pytest.fixture
 def process(surroundings):
-    """Run a command in a process of its own, of this tree, for at most two minutes."""
+    """Run a command in a process of its own, of this tree, for at most five minutes."""
 
     surroundings.setenv("PYTHONPATH", str(ROOT))
     surroundings.setenv("PYTHONIOENCODING", "utf-8")
@@ -99,7 +107,7 @@ def process(surroundings):
             cwd=cwd or ROOT,
             check=False,
             encoding="utf-8",
-            timeout=120,
+            timeout=PATIENCE,
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
         )
         return Ended(ended.returncode, ended.stdout, ended.stderr)
@@ -124,7 +132,7 @@ def home(tmp_path, surroundings):
     found = Home(tmp_path)
     surroundings.setenv("MNISTROBUST_CACHE", str(found.cache))
     surroundings.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    surroundings.setattr(data, "URL", "http://127.0.0.1:9/mnist.npz")
+    surroundings.setattr(download, "URL", "http://127.0.0.1:9/mnist.npz")
     return found
 
 

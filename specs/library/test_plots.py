@@ -9,26 +9,24 @@ from matplotlib import pyplot as plt
 
 from mnistrobust import plots
 from mnistrobust.errors import UsageError
-from mnistrobust.readings import Reading
-
-pytestmark = pytest.mark.slow  # seconds of matplotlib
+from mnistrobust.evaluations import Evaluation
 
 HISTORY = {"accuracy": [0.5, 0.7, 0.8], "val_accuracy": [0.6, 0.8, 0.9], "loss": [3.0, 2.0, 1.0]}
 
 
-def reading(labels, classes=10):
-    """Return a reading whose every second answer is 3, at a confidence from 0.5 to 1."""
+def evaluation(labels, classes=10):
+    """Return an evaluation whose every second answer is 3, at a confidence from 0.5 to 1."""
     labels = np.array([labels], np.uint8)
-    answers = np.where(np.arange(labels.size) % 2, 3, labels % classes).astype(np.uint8)
-    return Reading(
+    predictions = np.where(np.arange(labels.size) % 2, 3, labels % classes).astype(np.uint8)
+    return Evaluation(
         recipe="ann",
-        view="clean",
+        condition="clean",
         seed=0,
         dataset="mnist5k",
         classes=classes,
         input_shape=(784,),
         labels=labels,
-        answers=answers,
+        predictions=predictions,
         confidence=np.linspace(0.5, 1, labels.size, dtype=np.float32)[None],
         losses=np.ones(labels.shape, np.float32),
     )
@@ -39,7 +37,7 @@ CALLS = [
     pytest.param(
         lambda ax: plots.predictions(np.arange(10), np.arange(10), ax=ax), id="predictions"
     ),
-    pytest.param(lambda ax: plots.predictions(np.full(5, 10), ax=ax), id="noise-answers"),
+    pytest.param(lambda ax: plots.predictions(np.full(5, 10), ax=ax), id="noise-predictions"),
     pytest.param(
         lambda ax: plots.confidence_histogram(np.linspace(0, 1, 9), np.arange(9) > 4, ax=ax),
         id="right-and-wrong",
@@ -58,6 +56,7 @@ def pictures(monkeypatch):
     plt.close("all")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 def test_axes_given_are_drawn_on_and_returned(call):
     """A picture goes where it is asked to, and makes no other figure."""
@@ -68,6 +67,7 @@ def test_axes_given_are_drawn_on_and_returned(call):
     assert len(plt.get_fignums()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 def test_without_axes_a_picture_has_its_own_figure(call):
     """Two pictures never land on each other, and no setting is changed."""
@@ -78,6 +78,7 @@ def test_without_axes_a_picture_has_its_own_figure(call):
     assert dict(mpl.rcParams) == settings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS[:-1])
 def test_plots_name_their_axes(call):
     """Both axes of a plot say what they show."""
@@ -103,11 +104,11 @@ def test_learning_curve_counts_epochs_from_one():
 def test_predictions_stand_beside_labels():
     """Bars are shares of all images; label and answer of a class never overlap."""
     ax = plots.predictions(np.array([[1, 1, 1, 2]]), np.array([[1, 1, 2, 2]]))
-    truth, answers = ax.containers
+    truth, predictions = ax.containers
 
     assert [round(bar.get_height(), 9) for bar in truth][:3] == [0, 0.5, 0.5]
-    assert [round(bar.get_height(), 9) for bar in answers][:3] == [0, 0.75, 0.25]
-    for left, right in zip(truth, answers, strict=True):
+    assert [round(bar.get_height(), 9) for bar in predictions][:3] == [0, 0.75, 0.25]
+    for left, right in zip(truth, predictions, strict=True):
         assert left.get_x() + left.get_width() <= right.get_x() + 1e-9
 
 
@@ -120,7 +121,7 @@ def test_noise_class_has_its_own_bar():
 
 
 def test_confidence_histogram_counts_strictly_above_the_bar():
-    """The legend says how many answers were right and wrong, and which share was sure."""
+    """The legend says how many predictions were right and wrong, and which share was confident."""
     confidence = np.array([0.9, 0.95, 0.95, 0.5])
     ax = plots.confidence_histogram(confidence, np.array([True, True, False, False]))
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
@@ -148,10 +149,11 @@ def test_image_of_another_size_is_refused():
         plots.image(np.zeros((2, 784)))
 
 
+@pytest.mark.slow
 def test_overview_has_the_first_images_and_three_plots():
     """Each image has its answer, and its label where that is another; the file is a picture."""
-    figure = plots.overview(reading(range(10)), HISTORY, np.zeros((12, 784)))
-    strip, (curve, counts, sure) = figure.axes[:10], figure.axes[10:]
+    figure = plots.overview(evaluation(range(10)), HISTORY, np.zeros((12, 784)))
+    strip, (curve, counts, confident) = figure.axes[:10], figure.axes[10:]
 
     assert [ax.get_title()[0] for ax in strip] == list("0323436383")
     assert [ax.texts[0].get_text() for ax in strip if ax.texts] == [
@@ -160,16 +162,17 @@ def test_overview_has_the_first_images_and_three_plots():
         "label 7",
         "label 9",
     ]
-    assert (len(curve.lines), len(counts.containers), bool(sure.patches)) == (2, 2, True)
+    assert (len(curve.lines), len(counts.containers), bool(confident.patches)) == (2, 2, True)
     file = io.BytesIO()
     figure.savefig(file)
     assert file.getvalue().startswith(b"\x89PNG")
     assert not plt.get_fignums()
 
 
+@pytest.mark.slow
 def test_overview_without_truth_judges_no_answer():
     """A digit classifier on noise is neither right nor wrong; a short set leaves places empty."""
-    figure = plots.overview(reading([10] * 4), HISTORY, np.zeros((3, 784)))
+    figure = plots.overview(evaluation([10] * 4), HISTORY, np.zeros((3, 784)))
 
     assert not any(ax.texts for ax in figure.axes[:10])
     assert [bool(ax.images) for ax in figure.axes[:10]] == [True] * 3 + [False] * 7

@@ -1,10 +1,15 @@
 """The document's words hold on the right side of their bounds, and only there."""
 
-import inspect
+import re
 
 import pytest
 
 from mnistrobust import words
+
+
+def name_of(word):
+    return getattr(word, "name", None) or word.__name__.replace("_", " ")
+
 
 # word, a call that holds, a call that does not: a hair on either side of the fixed bound
 EDGES = [
@@ -35,7 +40,7 @@ EDGES = [
 @pytest.mark.parametrize(
     ("word", "inside", "with_inside", "outside", "with_outside"),
     EDGES,
-    ids=[edge[0].__name__ + str(n) for n, edge in enumerate(EDGES)],
+    ids=[name_of(edge[0]) + str(n) for n, edge in enumerate(EDGES)],
 )
 def test_margin_changes_sign_at_the_bound(word, inside, with_inside, outside, with_outside):
     """A margin is above 0 just inside the bound and below 0 just outside."""
@@ -44,14 +49,19 @@ def test_margin_changes_sign_at_the_bound(word, inside, with_inside, outside, wi
 
 
 def test_every_word_has_its_edge():
-    """No word is left out of the table of edges."""
-    functions = {
-        each
-        for _, each in inspect.getmembers(words, inspect.isfunction)
-        if each.__module__ == words.__name__ and not each.__name__.startswith("_")
-    }
+    """No word is left out of the table of edges, and each is called as it is named."""
+    margins = {name_of(word): word(*inside, **named) for word, inside, named, *_ in EDGES}
 
-    assert {edge[0] for edge in EDGES} == functions
+    assert margins.keys() == words.WORDS.keys()
+    assert [margin.word.name for margin in margins.values()] == list(margins)
+
+
+@pytest.mark.parametrize("word", words.WORDS.values(), ids=lambda word: word.name)
+def test_a_phrase_states_the_bound(word):
+    """With the digits of the bound, except where there is nothing to halve."""
+    numbers = [float(each) for each in re.findall(r"[\d.]+", word.meaning)]
+
+    assert numbers == ([] if word.bound == word.origin else [word.bound])
 
 
 @pytest.mark.parametrize(
@@ -67,9 +77,16 @@ def test_every_word_has_its_edge():
         (words.does_not_do_well(0.7), 0.2, -0.1),  # 0.8: 0.9 and 0.6
         (words.dimensions((28, 28, 1), expected=3), 0.5, 0.5),
     ],
-    ids=lambda each: getattr(each, "word", None),
+    ids=lambda each: each.word.name if hasattr(each, "word") else None,
 )
 def test_bounds_are_halved_and_doubled_from_their_origin(margin, halved, doubled):
     """A bound is a difference from 0; near "all", it is one from 1."""
     assert margin.halved == pytest.approx(halved)
     assert margin.doubled == pytest.approx(doubled)
+
+
+def test_what_is_far_worse_is_not_better_either():
+    """A word of one direction does not turn into a distance."""
+    assert float(words.not_better(0.1, than=0.9)) > 0.8
+    assert float(words.as_good(0.9, as_=0.1)) > 0.8
+    assert float(words.better(0.1, than=0.9)) < -0.8

@@ -1,6 +1,7 @@
 """Which changes of code make a stored result stale."""
 
 import tempfile
+from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -8,9 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnistrobust import code
-
-pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
+from mnistrobust.store import code
 
 NUMBERS = st.integers(0, 9)
 ROOT = "mnistrobust.sample:root"
@@ -32,14 +31,14 @@ def program(*, scale=1, helper=2, distant=3, unused=4, note="", blank=""):
 
 def digest(files, root=ROOT, **options):
     """Return the digest of a root in a package of these files."""
-    with tempfile.TemporaryDirectory() as folder, patch.object(code, "_FOLDER", Path(folder)):
+    parse = cache(code._parse.__wrapped__)  # the library's own files stay parsed
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.multiple(code, _FOLDER=Path(folder), _parse=parse),
+    ):
         for name, text in files.items():
             Path(folder, name).write_text(text)
-        code._parse.cache_clear()
-        try:
-            return code.digest.__wrapped__(root, **options)
-        finally:
-            code._parse.cache_clear()
+        return code.digest.__wrapped__(root, **options)
 
 
 @given(st.sampled_from(["", "A note", "x = 1"]), st.sampled_from(["", "\n", "\n\n\n"]))
@@ -58,7 +57,7 @@ def test_every_definition_in_use_changes_the_digest(number, place, other):
 
 @given(NUMBERS, NUMBERS)
 def test_unused_definitions_change_no_digest(number, other):
-    """Catches a digest of the whole file: adding a view would make every other one stale."""
+    """Catches a digest of the whole file: adding a condition would make every other one stale."""
     assert digest(program(unused=number)) == digest(program(unused=other))
 
 

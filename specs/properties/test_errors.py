@@ -1,34 +1,72 @@
 """What is no set of images is refused, by name."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mnistrobust import metrics, transforms
 from mnistrobust.errors import ImageError
-from mnistrobust.strategies import (
-    bad_pixels,
-    images,
-    not_images,
-    seeds,
-    wrong_kinds,
-    wrong_shapes,
-    wrong_types,
-)
+from mnistrobust.fuzzing.strategies import DTYPES, ROWS, SHAPES, frames, images, seeds
+from mnistrobust.transforms import PIXELS
 
-pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
+TRANSFORMS = {
+    "offset_noise": lambda each: transforms.offset_noise(each, np.random.default_rng(0)),
+    "invert": transforms.invert,
+    "threshold": transforms.threshold,
+    "with_noise_class": lambda each: transforms.with_noise_class(
+        each, np.zeros(len(each) if np.ndim(each) else 0), 1, np.random.default_rng(0)
+    ),
+}
 
-TRANSFORMS = st.sampled_from(
-    [
-        lambda each: transforms.offset_noise(each, np.random.default_rng(0)),
-        transforms.invert,
-        transforms.threshold,
-        lambda each: transforms.with_noise_class(
-            each, np.zeros(len(each) if np.ndim(each) else 0), 1, np.random.default_rng(0)
-        ),
-    ]
-)
+
+def not_images():
+    """Draw objects that no transform takes: of a wrong kind, shape or type, or a bad pixel."""
+    return st.one_of(wrong_kinds(), wrong_shapes(), wrong_types(), bad_pixels())
+
+
+def wrong_kinds():
+    """Draw objects that are neither array nor frame, such as None, text and lists."""
+    kinds = [None, "images", 7, 0.5, [], [[0.0] * PIXELS], {}, pd.Series([0.0] * PIXELS)]
+    return st.sampled_from(kinds)
+
+
+def wrong_shapes():
+    """Draw float arrays that are no set of images: single images, 783 pixels, colour."""
+    single = ((), (PIXELS,), (28, 28), (28, 28, 1))
+    sets = ((PIXELS - 1,), (27, 28), (28, 28, 3), (1, PIXELS), (1, 28, 28, 1), (28,), ())
+    shapes = [*single, *((n, *shape) for shape in sets for n in ROWS), *((PIXELS, n) for n in ROWS)]
+    return st.builds(np.zeros, shape=st.sampled_from(shapes), dtype=st.sampled_from(DTYPES))
+
+
+def wrong_types():
+    """Draw sets of images, arrays or frames, of whole numbers, truth values, text or objects."""
+    dtypes = ("uint8", "int32", "int64", "bool", "complex64", "U1", "object")
+    shapes = [(n, *shape) for shape in SHAPES for n in ROWS]
+    arrays = st.builds(np.zeros, shape=st.sampled_from(shapes), dtype=st.sampled_from(dtypes))
+    flat = st.sampled_from([(n, PIXELS) for n in ROWS])
+    zeros = st.builds(np.zeros, shape=flat, dtype=st.sampled_from(dtypes))
+    return st.one_of(arrays, st.builds(pd.DataFrame, zeros))
+
+
+def bad_pixels():
+    """Draw sets of one image or more, arrays or frames, with one pixel NaN or infinite."""
+    return st.builds(
+        with_bad_pixel,
+        st.one_of(images(rows=ROWS[1:], layouts=("contiguous",)), frames(rows=ROWS[1:])),
+        seed=seeds(),
+        value=st.sampled_from([float("nan"), float("inf"), float("-inf")]),
+    )
+
+
+def with_bad_pixel(images, seed, value):
+    """Return a copy of images, an array or a frame, with `value` at one random pixel."""
+    pixels = np.array(images)
+    pixels.flat[np.random.default_rng(seed).integers(pixels.size)] = value
+    if isinstance(images, pd.DataFrame):
+        return pd.DataFrame(pixels, images.index, images.columns)
+    return pixels
 
 
 def refused(call, *arguments):
@@ -44,7 +82,8 @@ def refused(call, *arguments):
     return message
 
 
-@given(TRANSFORMS, not_images())
+@pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
+@given(not_images())
 def test_every_transform_refuses_what_is_no_image(transform, value):
     """Catches a transform that skips the check, and a message without one of its three parts."""
     refused(transform, value)

@@ -4,20 +4,19 @@ import json
 from dataclasses import fields, replace
 
 import numpy as np
-import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnistrobust import keys
+from mnistrobust.fuzzing.strategies import seeds
 from mnistrobust.recipes import RECIPES
+from mnistrobust.replicates import keys
 from mnistrobust.store import Entry, Key
-from mnistrobust.strategies import seeds
-
-pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
 
 VALUES = st.one_of(st.integers(-3, 3), st.sampled_from(["", "a", "1", None, True, 0.5]))
 FACTS = st.dictionaries(st.sampled_from("abcdef"), VALUES, max_size=4)
 RECIPE = st.sampled_from(list(RECIPES.values()))
+# Few of two draws are nearly equal, and an example costs next to nothing.
+many = settings(max_examples=max(100, settings.default.max_examples))
 
 
 def as_json(facts):
@@ -25,6 +24,7 @@ def as_json(facts):
     return json.dumps(facts, sort_keys=True)
 
 
+@many
 @given(FACTS, FACTS)
 def test_keys_are_equal_where_their_facts_are(facts, other):
     """Catches a fact that is left out, and values that are joined without their names."""
@@ -41,7 +41,7 @@ def test_key_ignores_the_order_of_facts(facts):
     assert Key("k", "a", facts).name == Key("k", "a", backwards).name
 
 
-@given(FACTS, st.sampled_from(["models", "readings"]), st.sampled_from(["ann-seed0", "cnn"]))
+@given(FACTS, st.sampled_from(["models", "evaluations"]), st.sampled_from(["ann-seed0", "cnn"]))
 def test_name_tells_kind_and_label(facts, kind, label):
     """Catches a name that nobody can read, or that lies outside its kind's folder."""
     key = Key(kind, label, facts)
@@ -55,14 +55,16 @@ def test_name_tells_kind_and_label(facts, kind, label):
 def test_model_key_depends_on_every_field_of_the_recipe(recipe, field, seed):
     """Catches a changed recipe that gets the old one's weights."""
     with_code = keys.model_key(recipe, seed, "data").facts
-    changed = {**with_code, "recipe": replace(recipe, **{field: "other"}).to_json()}
+    value = replace(recipe.architecture, name="other") if field == "architecture" else "other"
+    changed = {**with_code, "recipe": replace(recipe, **{field: value}).to_json()}
 
     assert Key("k", "a", with_code).digest != Key("k", "a", changed).digest
 
 
+@many
 @given(RECIPE, RECIPE, seeds(), seeds(), st.sampled_from("ab"), st.sampled_from("ab"))
 def test_model_keys_are_equal_where_recipe_seed_and_data_are(one, two, seed, other, data, its):
-    """Catches a world that gets the models of another seed or data set."""
+    """Catches a replicate that gets the models of another seed or data set."""
     names = {keys.model_key(one, seed, data).name, keys.model_key(two, other, its).name}
 
     assert (len(names) == 1) == ((one, seed, data) == (two, other, its))
@@ -89,7 +91,7 @@ def test_entry_survives_its_bytes(meta, seed):
 
 @given(st.permutations(["a", "b", "c"]), FACTS, seeds())
 def test_equal_entries_have_equal_digests(order, meta, seed):
-    """Catches a digest that depends on the order of tensors, which a reading's key rests on."""
+    """Catches a digest that depends on the order of tensors, which an evaluation's key rests on."""
     tensors = {name: np.random.default_rng((seed, ord(name))).random(3) for name in "abc"}
     shuffled = Entry({name: tensors[name] for name in order}, dict(reversed(meta.items())))
 

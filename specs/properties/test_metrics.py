@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnistrobust import metrics
-from mnistrobust.strategies import labels, logits, probabilities
+from mnistrobust.fuzzing.strategies import seeds
+from specs.helpers.outputs import labels, logits, make_labels, probabilities
 
 COUNTS = st.lists(st.integers(0, 50), min_size=1, max_size=11).map(lambda tail: [1, *tail])
 
@@ -29,40 +30,42 @@ def test_log_softmax_ignores_a_constant(values, constant):
     np.testing.assert_allclose(shifted, metrics.log_softmax(values), atol=1e-8)
 
 
-@given(st.data(), labels())
-def test_accuracy_is_the_share_of_right_answers(data, truth):
-    """Catches a comparison that shifts or drops a row; without answers it is NaN."""
-    answers = data.draw(labels(n=len(truth)))
-    right = sum(answer == label for answer, label in zip(answers, truth, strict=True))
+@given(labels(), seeds())
+def test_accuracy_is_the_share_of_right_predictions(truth, seed):
+    """Catches a comparison that shifts or drops a row; without predictions it is NaN."""
+    predictions = make_labels(len(truth), seed)
+    right = sum(answer == label for answer, label in zip(predictions, truth, strict=True))
 
-    measured = metrics.accuracy(answers, truth)
+    measured = metrics.accuracy(predictions, truth)
     assert measured == right / len(truth) if len(truth) else math.isnan(measured)
 
 
 @given(probabilities(), st.sampled_from([0.9, 0.5, 0.1]))
-def test_sure_is_strictly_above_the_bar(values, bar):
+def test_confident_is_strictly_above_the_bar(values, bar):
     """Catches >= for >, and another bar than 0.9: an answer at the bar itself is not above it."""
     top = np.append(values.max(axis=1), (bar, 0.9))
 
-    assert metrics.sure(top, bar).tolist() == [each > bar for each in top.tolist()]
-    assert metrics.sure(top).tolist() == [each > 0.9 for each in top.tolist()]
+    assert metrics.confident(top, bar).tolist() == [each > bar for each in top.tolist()]
+    assert metrics.confident(top).tolist() == [each > 0.9 for each in top.tolist()]
 
 
 @given(labels(classes=11, dtypes=("int64", "uint8")))
-def test_counts_are_those_of_each_class(answers):
-    """Catches a class that is left out because nobody answers it."""
-    assert metrics.counts(answers, 11) == [answers.tolist().count(label) for label in range(11)]
+def test_counts_are_those_of_each_class(predictions):
+    """Catches a class that is left out because nobody predictions it."""
+    assert metrics.counts(predictions, 11) == [
+        predictions.tolist().count(label) for label in range(11)
+    ]
 
 
-@given(st.data(), labels(dtypes=("uint8", "int64")))
-def test_confusion_counts_each_pair(data, truth):
+@given(labels(dtypes=("uint8", "int64")), seeds(), st.sampled_from(["uint8", "int64"]))
+def test_confusion_counts_each_pair(truth, seed, dtype):
     """Catches rows and columns swapped, and uint8 products that wrap around."""
-    answers = data.draw(labels(n=len(truth), dtypes=("uint8", "int64")))
+    predictions = make_labels(len(truth), seed, dtype=dtype)
     expected = [[0] * 10 for _ in range(10)]
-    for label, answer in zip(truth, answers, strict=True):
+    for label, answer in zip(truth, predictions, strict=True):
         expected[label][answer] += 1
 
-    assert metrics.confusion(truth, answers, 10).tolist() == expected
+    assert metrics.confusion(truth, predictions, 10).tolist() == expected
 
 
 @given(COUNTS, COUNTS)

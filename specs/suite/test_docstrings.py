@@ -1,14 +1,15 @@
 """Every public name says what it is."""
 
 import ast
-from pathlib import Path
 
-PACKAGE = Path(__file__).parents[2] / "mnistrobust"
+from specs.helpers import ROOT, tree_of
+
+PACKAGE = ROOT / "mnistrobust"
 
 
 def public_definitions():
     for file in sorted(PACKAGE.rglob("*.py")):
-        tree = ast.parse(file.read_text("utf-8"))
+        tree = tree_of(file)
         yield f"{file.relative_to(PACKAGE)}", tree
         for node in tree.body:
             yield from named(node, file)
@@ -25,7 +26,9 @@ def named(node, file, prefix=""):
 
 def test_public_names_have_a_docstring():
     """A module, class, function or method of the library has a docstring of at least a sentence."""
-    texts = {name: ast.get_docstring(node) or "" for name, node in public_definitions()}
+    texts = {
+        name: ast.get_docstring(node, clean=False) or "" for name, node in public_definitions()
+    }
     silent = [
         name
         for name, text in texts.items()
@@ -39,8 +42,8 @@ def test_public_names_have_a_docstring():
 def test_functions_of_arrays_state_their_shapes():
     """Where a public function takes an array, it or its module names shapes."""
     silent = []
-    for file in ("transforms.py", "metrics.py", "readings.py", "training.py", "recipes.py"):
-        tree = ast.parse((PACKAGE / file).read_text("utf-8"))
+    for file in ("transforms.py", "metrics.py", "evaluations.py", "training.py", "recipes.py"):
+        tree = tree_of(PACKAGE / file)
         module = ast.get_docstring(tree) or ""
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):

@@ -5,13 +5,12 @@
   const list = document.getElementById("claims");
   const shown = document.getElementById("shown");
   const entries = Array.from(list.children);
-  const ranks = ["refuted", "seed-dependent", "provisional", "reproduced", "not judged"];
 
   const chosen = (name) => form.elements.namedItem(name).value;
   const number = (text) => (text === "" ? Infinity : Number(text));
   const keys = {
-    document: (entry) => 0,
-    verdict: (entry) => ranks.indexOf(entry.dataset.verdict),
+    worst: (entry) => Number(entry.dataset.worst),
+    document: (entry) => Number(entry.dataset.order),
     rate: (entry) => number(entry.dataset.rate),
     margin: (entry) => number(entry.dataset.margin),
   };
@@ -51,9 +50,8 @@
       form.reset();
       apply();
     }
-    const closed = target.closest("details");
-    if (closed) {
-      closed.open = true;
+    for (const each of document.querySelectorAll("details")) {
+      each.open ||= each.contains(target) || each.parentElement === target;
     }
     target.scrollIntoView();
   };
@@ -68,13 +66,6 @@
       setTimeout(reveal); // no hashchange where the address stays
     }
   });
-
-  let opened = [];
-  addEventListener("beforeprint", () => {
-    opened = Array.from(document.querySelectorAll("details:not([open])"));
-    opened.forEach((each) => (each.open = true));
-  });
-  addEventListener("afterprint", () => opened.forEach((each) => (each.open = false)));
 
   form.hidden = false;
   apply();

@@ -1,0 +1,1 @@
+"""Properties that any trained digit classifier is held to, whatever framework it comes from."""

@@ -1,0 +1,74 @@
+"""Bounds of one's own, in `pyproject.toml` or on the command line, and the reference beside no bound."""
+
+import json
+import math
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from mnistrobust.checks.check import Check
+from mnistrobust.errors import UsageError, cause, unknown
+
+TABLE = "[tool.mnistrobust.bounds]"
+_HIGHEST = {"nll": math.inf, "brier": 2}  # of a figure; all others are shares
+REFERENCE = "ann"  # the recipe whose figures stand beside those without a bound
+
+
+def stated(options: Iterable[str] = ()) -> dict[str, float]:
+    """Return bounds by check, from the nearest `pyproject.toml` and from texts `CHECK=X`.
+
+    A text counts before the file. Raises UsageError for a file that is no TOML, and for no number.
+    """
+    bounds: dict[str, float] = {}
+    for name, value in _table().items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UsageError(f"{TABLE} {name}: expected a number, received {value!r}.")
+        bounds[name] = float(value)
+    for text in options:
+        name, _, value = text.partition("=")
+        try:
+            bounds[name.strip()] = float(value)
+        except ValueError as error:
+            raise UsageError(
+                f"--bound {text}: expected CHECK=X, as clean_accuracy=0.98."
+            ) from error
+    return bounds
+
+
+def bounded(checks: Mapping[str, Check], bounds: Mapping[str, float]) -> dict[str, Check]:
+    """Return the checks with these bounds; UsageError for one that its figure cannot reach."""
+    found = dict(checks)
+    for name, bound in bounds.items():
+        if name not in found:
+            raise unknown("check", name, found)
+        if found[name].figure is None:
+            known = ", ".join(each for each, check in found.items() if check.figure)
+            raise UsageError(f"{name} has no figure to bound; these have: {known}.")
+        highest = _HIGHEST.get(name, 1)
+        if not 0 <= bound <= highest:
+            raise UsageError(f"{name}={bound:g}: expected a bound from 0 to {highest:g}.")
+        found[name] = found[name].bounded(bound)
+    return found
+
+
+def reference(name: str, dataset: str) -> float | None:
+    """Return what the document's ANN measures in a check, such as `rotate:23`; None where unknown."""
+    known = json.loads(files(__package__).joinpath("reference.json").read_text("utf-8"))
+    value = known["figures"].get(dataset, {}).get(name)
+    return None if value is None else float(value)
+
+
+def _table() -> Mapping[str, object]:
+    here = Path.cwd()
+    for file in (folder / "pyproject.toml" for folder in (here, *here.parents)):
+        if file.is_file():
+            try:
+                tool = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("mnistrobust", {})
+            except (OSError, ValueError) as error:
+                raise UsageError(f"{file}: it cannot be read ({cause(error)}).") from error
+            table = tool.get("bounds", {})
+            if not isinstance(table, dict) or set(tool) - {"bounds"}:
+                raise UsageError(f"{file}: [tool.mnistrobust] has one table, {TABLE}.")
+            return table
+    return {}

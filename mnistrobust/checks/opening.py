@@ -1,0 +1,331 @@
+"""Open a model: a Python object, a module's, a file, or recorded predictions."""
+
+import os
+import re
+import stat
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mnistrobust import words
+from mnistrobust.checks import predictions
+from mnistrobust.checks.child import Child
+from mnistrobust.checks.model import (
+    SHAPES,
+    UNIT,
+    Model,
+    Pixels,
+    Predict,
+    callable_of,
+    framework_versions,
+    imported,
+    listed,
+    spelled,
+    stated_shape,
+)
+from mnistrobust.checks.outputs import ModelError, checked_outputs, naming, outputs_of
+from mnistrobust.data import Dataset, standing
+from mnistrobust.errors import cause, unknown
+from mnistrobust.files import regular
+from mnistrobust.metrics import accuracy, share
+from mnistrobust.recipes import RECIPES
+from mnistrobust.replicates import Replicate
+from mnistrobust.replicates.seeds import SUITE_SEED
+from mnistrobust.store import open_store
+from mnistrobust.transforms import PIXELS as SIZE
+
+EXPECTED = (
+    "expected package.module:predict, a recipe, a model file (.onnx, .safetensors; with --trust "
+    ".keras, .h5, .pt or a SavedModel folder) or predictions (.npz)"
+)
+_MEAN, _DEVIATION = 0.1307, 0.3081  # of MNIST's pixels: many models subtract and divide by them
+_SCALES = (UNIT, (0, 255), (-1, 1), (-_MEAN / _DEVIATION, (1 - _MEAN) / _DEVIATION))
+PIXELS = (*_SCALES, *((full, none) for none, full in _SCALES))
+_SIMPLE = (UNIT, UNIT[::-1])
+_CALLABLE = re.compile(r"[^\W\d]\w*(?:\.\w+)*:[^\W\d]\w*(?:\.\w+)*")
+_DEFINED = re.compile(r"^(?:def ([^\W_]\w*)|([^\W_]\w*) *= *[^\W\d])", re.MULTILINE)
+_NAMED = 5  # objects of a module that an error names: the last ones, since a model comes last
+_LARGEST = 1 << 30  # bytes; the document's CNN with its optimizer's state takes 33 MB
+_TRIED, _MORE = 300, 2000  # digits: of the held-out ones, and of the others to break a tie
+_CHUNK, _SMALL = 500, 32  # images a call: a small CNN takes 300 MB for 500; some take only few
+# Of the digits, and in a call: what raises for large batches, or a few images, is still a model.
+_TRIES = (
+    *((slice(_TRIED), chunk) for chunk in (_CHUNK, _SMALL)),
+    *((slice(start, start + 30), _CHUNK) for start in (0, 30, 60)),
+)
+_CERTAIN, _LIKELY = 4.0, 2.0  # standard deviations between two accuracies on the same digits
+_OTHER_CALLS = " If it wants uint8, or one image a call, name a function that does that for it."
+_SAME = 0.01  # of the digits predicted differently is no difference
+
+Reading = tuple[str, Pixels]  # the name of a shape, and pixels
+
+
+def open_model(
+    given: Any,
+    dataset: Dataset,
+    *,
+    name: str | None = None,
+    input_shape: str | None = None,
+    pixels: Pixels | None = None,
+    outputs: str | None = None,
+    arch: str | None = None,
+    trust: bool = False,
+    seconds: float | None = None,
+    call_seconds: float | None = None,
+) -> Model:
+    """Return the model that `given` is or names, with what it expects found out on 300 digits.
+
+    `given` is an object of any framework (called `name` in errors), a recipe (its network of seed 0),
+    `package.module:predict`, or a file's path. A module may run any code; its `decide()` gives the
+    set of `dataset`. `trust` lets a file run code. `arch` is the architecture of a file of weights;
+    an `.npz` without it has predictions. Modules and files run in a process of their own, for
+    `seconds` (default: 120 and 0.02 an image), or, with `call_seconds`, for that many seconds a call.
+
+    `input_shape` is one of SHAPES, `pixels` the values of no ink and of full ink, `outputs`
+    "logits" or "probabilities": by default what makes the model accurate, and [0, 1] where no
+    others are clearly better. Raises ModelError, in one line, for what is no model, cannot be
+    loaded or called, or is as accurate in several ways.
+    """
+    how: dict[str, Any] = {"input_shape": input_shape, "pixels": pixels, "outputs": outputs}
+    if not isinstance(given, str | Path):
+        label = name or str(getattr(given, "__name__", type(given).__name__))
+        with naming(label):
+            call = callable_of(given)
+
+        def predict(images: np.ndarray) -> np.ndarray:
+            with naming(label), np.errstate():  # what the model sets ends with its call
+                return checked_outputs(call(images), len(images))
+
+        model = _tried(predict, stated_shape(given), label, dataset, **how)
+        return replace(model, versions=framework_versions())
+    given = str(given)
+    module = check_given(given)
+    recipe = given in RECIPES and not os.path.lexists(given)
+    if (module or recipe) and (arch or trust):
+        raise ModelError(f"{given}: --arch and --trust are for model files; leave them out.")
+    if recipe:
+        trained = Replicate(SUITE_SEED, dataset.source, open_store()).model(given)
+        return open_model(trained, dataset, name=given, **{**how, "pixels": pixels or UNIT})
+    with standing(dataset.source):  # a module may train on this set
+        if sys.platform == "win32" and module:
+            return open_model(imported(given), dataset, name=given, **how)
+        child = Child(
+            given, module=module, arch=arch, trust=trust, seconds=seconds, call_seconds=call_seconds
+        )
+    if child.holds_predictions:
+        if input_shape or pixels:
+            raise ModelError(f"{given}: predictions take no images; leave out how they are read.")
+        return predictions.recorded(child, child.name, dataset, outputs=outputs)
+    model = _tried(child, child.input_shape, child.name, dataset, **how)
+    return replace(model, versions=child.versions)
+
+
+def check_given(given: str) -> bool:
+    """Return whether `given` names a module's object, no recipe or file; ModelError for nothing.
+
+    Nothing is run or loaded.
+    """
+    if given in RECIPES and not os.path.lexists(given):
+        return False
+    module = _CALLABLE.fullmatch(given) is not None and not os.path.lexists(given)
+    if not module:
+        _check_no_module(given)
+        _check_file(given)
+        return False
+    file, ending, attribute = given.partition(".py:")
+    if ending:
+        raise ModelError(f"{given}: expected a module; name {file}:{attribute} in its own folder.")
+    top = re.split(r"[.:]", given)[0]
+    if top not in sys.modules and not PathFinder.find_spec(top, [str(Path.cwd()), *sys.path]):
+        with naming(given):
+            imported(given)  # it says where it has looked
+    return True
+
+
+def check_name(given: str, kind: str, known: Iterable[str]) -> None:
+    """Raise UsageError with the nearest known names, unless it is one, an object or a path."""
+    _check_no_module(given)
+    if given not in known and not (":" in given or Path(given).suffix or os.path.lexists(given)):
+        raise unknown(kind, given, known)
+
+
+def _check_no_module(given: str) -> None:
+    """Raise ModelError with its objects for a module without the name of one; run nothing."""
+    path = Path(f"{given.removesuffix('.py').replace('.', '/')}.py")
+    if os.path.lexists(given) and path != Path(given):
+        return
+    try:
+        found = _DEFINED.findall(regular(path).read_text("utf-8", "replace"))
+    except (
+        OSError,
+        ValueError,
+    ):  # too long a name, no such file, no regular one, no right to read it
+        return
+    names = list(dict.fromkeys(name for pair in found for name in pair if name))[-_NAMED:]
+    module = path.stem if given.endswith(".py") else given
+    said = " or ".join(f"{module}:{name}" for name in names) or f"{module}:predict"
+    raise ModelError(f"{Path(given).name}: a module holds several objects; name its model: {said}.")
+
+
+def _check_file(given: str) -> None:
+    try:
+        status = Path(given).stat()
+    except FileNotFoundError as error:
+        raise ModelError(f"{given}: no such file; {EXPECTED}.") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{given}: {cause(error)}.") from error
+    if stat.S_ISDIR(status.st_mode):
+        return
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelError(f"{given}: neither a file nor a folder; {EXPECTED}.")
+    if not 0 < status.st_size <= _LARGEST:
+        size = f"{status.st_size / 2**20:,.0f} MiB" if status.st_size else "empty"
+        raise ModelError(f"{given}: it is {size}; expected a model of 1 to {_LARGEST:,} bytes.")
+
+
+def _tried(
+    predict: Predict,
+    stated: Any,
+    name: str,
+    dataset: Dataset,
+    *,
+    input_shape: str | None,
+    pixels: Pixels | None,
+    outputs: str | None,
+) -> Model:
+    shapes = [input_shape] if input_shape else shapes_of(stated)
+    if not shapes:
+        raise ModelError(f"{name}: it takes images of shape {stated}: expected {SIZE} pixels.")
+    taken: dict[Reading, np.ndarray] = {}
+    refused: dict[str, ModelError] = {}
+    for some, chunk in _TRIES:
+        images, labels = (
+            each[dataset.subset[some]] for each in (dataset.test_images, dataset.test_labels)
+        )
+        for values in [pixels] if pixels else PIXELS:
+            for shape in shapes:
+                try:
+                    raw = _predicted(predict, images, shape, values, chunk)
+                except ModelError as error:
+                    refused.setdefault(shape, error)
+                    continue
+                same = (other for (_, tried), other in taken.items() if tried == values)
+                if not any(np.array_equal(raw, other, equal_nan=True) for other in same):
+                    taken[shape, values] = raw
+            shapes = list(dict.fromkeys(shape for shape, _ in taken)) or shapes
+        if taken:
+            break
+    else:
+        raise _refusal(refused)
+    best = _contenders(taken, labels, _LIKELY)
+    if len(best) > 1:
+        more, answers = dataset.train_images[:_MORE], dataset.train_labels[:_MORE]
+        again = {each: _predicted(predict, more, *each, chunk) for each in best}
+        best = _contenders(again, answers, _CERTAIN)
+    trials = _trials(taken, labels)
+    if len(best) > 1:
+        raise ModelError(
+            f"{name}: it is as accurate on several kinds of pixels ({listed(trials)}): name one "
+            f"with --pixels."
+        )
+    shape, values = best[0]
+    return Model(
+        name=name,
+        outputs=outputs_of(taken[shape, values], outputs),
+        classes=taken[shape, values].shape[1],
+        input_shape=shape,
+        pixels=values,
+        trials=trials,
+        predict=lambda images: _predicted(predict, images, shape, values, chunk),
+    )
+
+
+def _contenders(
+    taken: Mapping[Reading, np.ndarray], labels: np.ndarray, doubt: float
+) -> list[Reading]:
+    """Return the reading with pixels in [0, 1], or if others are clearly better, the best ones.
+
+    `doubt` is by how many standard deviations. The loss decides nothing: it favours too small pixels.
+    """
+    top = {each: raw.argmax(axis=1) for each, raw in taken.items()}
+    order = sorted(taken, key=lambda each: (top[each] == labels).sum(), reverse=True)
+
+    def better(reading: Reading, deviations: float) -> bool:
+        """Whether the best is right more often, by the sign test."""
+        ours, theirs = top[order[0]] == labels, top[reading] == labels
+        gained, lost = (ours & ~theirs).sum(), (theirs & ~ours).sum()
+        return bool(gained - lost > deviations * np.sqrt(gained + lost))
+
+    simple = sorted((each for each in order if each[1] in _SIMPLE), key=lambda each: each[1])
+    if accuracy(top[order[0]], labels) <= words.MOST:
+        return [*simple, order[0]][:1]
+    rivals = [
+        each
+        for each in order
+        if share(top[each] != top[order[0]]) > _SAME and not better(each, _LIKELY)
+    ]
+    for each in simple:
+        if not better(each, doubt):
+            return [each]
+        if not better(each, _CERTAIN):
+            rivals = list(dict.fromkeys([*rivals, each]))
+            break
+    return [order[0], *rivals]
+
+
+def _trials(taken: Mapping[Reading, np.ndarray], labels: np.ndarray) -> dict[str, float]:
+    """Return the best accuracy with each kind of pixels."""
+    trials: dict[str, float] = {}
+    for (_, pixels), raw in taken.items():
+        measured = accuracy(raw.argmax(axis=1), labels)
+        trials[spelled(pixels)] = max(measured, trials.get(spelled(pixels), 0.0))
+    return trials
+
+
+def _refusal(refused: dict[str, ModelError]) -> ModelError:
+    """Return the error that is least like those of other shapes: they are about the shape."""
+    kinds = {shape: re.sub(r"[\d(), \[\]]+", " ", str(error)) for shape, error in refused.items()}
+    counts = Counter(kinds.values())
+    shapes = list(refused) if len(counts) == 1 else reversed(refused)
+    shape = min(shapes, key=lambda each: counts[kinds[each]])
+    others = f"; others with --input-shape: {', '.join(refused)}" if len(counts) > 1 else ""
+    hint = _OTHER_CALLS if " raised " in str(refused[shape]) else ""
+    if "positional argument" in str(refused[shape]):
+        hint = " A function that trains is no model: name the model, or compare with --seeds K."
+    on = f"for {_TRIED} float32 images of shape {shape}"
+    return ModelError(f"{refused[shape]} ({on}){others}.{hint}")
+
+
+def shapes_of(stated: Any) -> list[str]:
+    """Return the names of the shapes that fit (784,), (n, 784), …; no integer fits any size."""
+    if not isinstance(stated, tuple | list):
+        return list(SHAPES)
+    whole = [stated] if all(isinstance(size, int) for size in stated) else []
+    return [
+        name
+        for name, shape in SHAPES.items()
+        for sizes in (*whole, stated[1:])
+        if len(sizes) == len(shape)
+        and all(
+            not isinstance(size, int) or size == own for size, own in zip(sizes, shape, strict=True)
+        )
+    ]
+
+
+def _predicted(
+    predict: Predict, images: np.ndarray, shape: str, pixels: Pixels, chunk: int
+) -> np.ndarray:
+    none, full = map(np.float32, pixels)
+    parts = []
+    for start in range(0, len(images), chunk):
+        part = none + (full - none) * images[start : start + chunk]  # a model may write to it
+        parts.append(predict(part.reshape(len(part), *SHAPES[shape])))
+    if len({part.shape[1] for part in parts}) > 1:
+        raise ModelError("it gave different numbers of classes for different images")
+    return np.concatenate(parts)

@@ -1,0 +1,1 @@
+"""Baselines: earlier runs, and what changed since."""

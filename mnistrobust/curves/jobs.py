@@ -1,0 +1,114 @@
+"""Jobs: the margins of one seed at one dose; many of them, in several processes, make curves.
+
+Networks and evaluations stay in the store, so a later run makes only the missing ones.
+"""
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import product
+
+from mnistrobust import data
+from mnistrobust.backend import limit_threads
+from mnistrobust.curves import Curve, Curves, curve_code
+from mnistrobust.curves.axes import AXES
+from mnistrobust.errors import MnistRobustError
+from mnistrobust.evidence import Head
+from mnistrobust.registry import FAMILIES, load_claims
+from mnistrobust.replicates import Replicate
+from mnistrobust.replicates.keys import versions
+from mnistrobust.replicates.many import Finished, machine
+from mnistrobust.replicates.schedule import follow_parent
+from mnistrobust.store import Store
+from mnistrobust.suite import margins, spec_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What to measure for one seed at one dose: the margins of the claims that depend on it."""
+
+    axis: str
+    dose: float
+    seed: int
+    claims: tuple[str, ...]
+
+    def margins(self, source: data.Source, store: Store) -> dict[str, float]:
+        """Return the margin of each claim; what is missing is trained and evaluated."""
+        at = AXES[self.axis].at(self.dose, Replicate(self.seed, source, store))
+        found = {claim: margins(spec_of(claim), at.evaluate, at.history) for claim in self.claims}
+        return {claim: min(map(float, each)) for claim, each in found.items()}
+
+
+def jobs(seeds: Sequence[int]) -> list[Job]:
+    """Return the jobs of all claims, doses and seeds: those of fast networks first.
+
+    Neighbours have different seeds, so that processes seldom wait for each other's networks.
+    """
+    found = []
+    for family, axis in product(FAMILIES, AXES.values()):
+        ids = [claim for claim, each in load_claims().items() if each.family == family]
+        doses_for = {claim: axis.doses_for(claim) for claim in ids}
+        for dose, seed in product(axis.doses, seeds):
+            claims = tuple(claim for claim, doses in doses_for.items() if dose in doses)
+            found += [Job(axis=axis.name, dose=dose, seed=seed, claims=claims)] if claims else []
+    return found
+
+
+def curves(
+    found: Sequence[Job],
+    source: data.Source,
+    store: Store,
+    *,
+    workers: int,
+    command: str,
+    finished: Finished = lambda *_: None,
+) -> Curves:
+    """Do the jobs, and return their margins as curves.
+
+    `finished` takes how many jobs are done, and all of them. Raises MnistRobustError if a process is
+    killed.
+    """
+    measured: dict[tuple[str, str], dict[tuple[int, float], float]] = {}
+    for done, (job, values) in enumerate(_measured(found, source, store, workers), 1):
+        for claim, margin in values.items():
+            measured.setdefault((job.axis, claim), {})[job.seed, job.dose] = margin
+        finished(done, len(found), None)
+    head = Head(
+        dataset=source.name,
+        digest=source.digest,
+        images=len(data.load(source).test_labels),
+        command=command,
+        versions=versions(),
+        machines=(machine(),),
+        code=curve_code(),
+    )
+    seeds, drawn = sorted({job.seed for job in found}), []
+    for axis, claim in filter(measured.__contains__, product(AXES, load_claims())):
+        at = measured[axis, claim]
+        doses = tuple(sorted({dose for _, dose in at}))
+        rows = tuple(tuple(at[seed, dose] for dose in doses) for seed in seeds)
+        drawn.append(Curve(claim=claim, axis=axis, doses=doses, margins=rows))
+    return Curves(head=head, seeds=tuple(seeds), curves=tuple(drawn))
+
+
+def _measured(
+    found: Sequence[Job], source: data.Source, store: Store, workers: int
+) -> Iterator[tuple[Job, dict[str, float]]]:
+    """Yield each job with its margins, in the order in which jobs end."""
+    limit_threads()
+    spawn = multiprocessing.get_context("spawn")  # a forked TensorFlow can hang
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(workers, spawn, follow_parent) as pool:
+        calls = {pool.submit(job.margins, source, store): job for job in found}
+        try:
+            yield from ((calls[call], call.result()) for call in as_completed(calls))
+        except BrokenProcessPool as error:
+            raise MnistRobustError(
+                "A process was killed: run the same command to continue."
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.kill()  # an interrupt does not wait for networks in training

@@ -1,0 +1,1 @@
+"""From margins to verdicts: results, ledger, statistics, regression checks."""

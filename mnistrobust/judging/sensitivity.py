@@ -1,0 +1,90 @@
+"""What one replicate can show: false alarms, uncheckable figures, and the smallest changes."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from mnistrobust.evidence.results import Outcome
+from mnistrobust.judging.intervals import FALSE_ALARMS, Interval, deviations, reach
+from mnistrobust.judging.regression import Checks
+from mnistrobust.judging.verdicts import rule
+
+_LISTED = 3  # figures of a recipe
+_SMALLEST = 0.05  # standard deviations: a smaller move would be shown as 0
+_COUNTS = ("false_alarms", "widened", "alarms_left_out", "uncheckable")
+
+
+def sensitivity(checks: Checks) -> dict[str, Any]:
+    """Return the figures behind a default run, as `mnistrobust evidence --json` prints them.
+
+    `checks` has for each claim and figure the interval of one replicate, and the smallest fall and
+    rise that half of all runs detect; for the others see `Checks`.
+    """
+    evidence = checks.evidence
+    return {
+        "dataset": evidence.head.dataset,
+        "replicates": evidence.replicates,
+        "command": evidence.head.command,
+        "versions": dict(evidence.head.versions),
+        "machines": list(evidence.head.machines),
+        "rule": rule(evidence.replicates),
+        **{name: getattr(checks, name) for name in _COUNTS},
+        "checks": {
+            claim: {name: _check(interval) for name, interval in named.items()}
+            for claim, named in checks.intervals.items()
+        },
+    }
+
+
+def _check(interval: Interval) -> dict[str, Any]:
+    fall, rise = interval.smallest_change
+    ends = {"low": interval.low, "typical": interval.centre, "high": interval.high}
+    return {**ends, "checkable": interval.checkable, "smallest_fall": fall, "smallest_rise": rise}
+
+
+def moved(checks: Checks, outcomes: Iterable[Outcome], changed: Iterable[str]) -> Iterator[str]:
+    """Yield a line for each changed recipe: how far its figures moved; last, what that shows.
+
+    `changed` are names of `code_digests`; others than recipes are passed over. A figure's move is
+    that from the evidence's typical value, in standard deviations of its seeds.
+    """
+    outcomes = [each for each in outcomes if not each.models]
+    recipes = [name.removeprefix("recipe ") for name in changed if name.startswith("recipe ")]
+    # a figure that also stands in a claim about unchanged networks only is none of theirs
+    others = {
+        place
+        for each in outcomes
+        if not {*each.recipes} & {*recipes}
+        for place, _, _ in _moves(checks, each)
+    }
+    for recipe in recipes:
+        moves = {
+            place: (size, text)
+            for each in outcomes
+            if recipe in each.recipes
+            for place, size, text in _moves(checks, each)
+            if place not in others
+        }
+        largest = sorted(moves.values(), key=lambda move: -abs(move[0]))[:_LISTED]
+        told = ", ".join(text for _, text in largest) or "no figure of this run moved"
+        yield f"{recipe} is trained anew: {told}"
+    if recipes:
+        outside = sum(len(checks.problems(each)) for each in outcomes)
+        least = reach(checks.evidence.replicates, FALSE_ALARMS / checks.count)
+        yield (
+            f"known of the change: values outside their intervals: {outside}; one seed sees a move of "
+            f"{least:.1f} standard deviations (sd) in half of all runs, and hardly a smaller one; "
+            f"8 seeds see a third of that: 'pytest specs/claims -n auto --seeds 8'"
+        )
+
+
+def _moves(checks: Checks, outcome: Outcome) -> Iterator[tuple[tuple[float, float], float, str]]:
+    """Yield typical and measured value of each figure that moved, its standard deviations, a phrase."""
+    known = checks.intervals.get(outcome.id, {})
+    for name in outcome.figures.keys() & known.keys():
+        before, after = known[name].centre, outcome.figures[name]
+        values = checks.evidence.claims[outcome.id].figures[name]
+        size = deviations(before, after, values, known[name].scale)
+        if abs(size) < _SMALLEST:
+            continue
+        text = f"{outcome.id} {name} {before:.3g} → {after:.3g} ({size:+.1f} sd)"
+        yield (round(before, 6), after), size, text

@@ -1,0 +1,154 @@
+"""One fault after the other: a copy of the clone with the mistake in it, and its default suite."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from mnistrobust.errors import MnistRobustError
+from mnistrobust.mutants.faults import Fault
+from mnistrobust.mutants.matrix import Trial
+from mnistrobust.store import code, write_whole
+from mnistrobust.suite import run_pytest
+
+SECONDS = 1800.0  # after which a suite counts as failed
+SOUND = Fault(name="sound", mistake="nothing is changed", edits=())
+_PARTS = (
+    "mnistrobust", "fixtures", "specs", ".github", "conftest.py", "pyproject.toml", "README.md",
+    "LICENSE",
+)  # fmt: skip
+Tried = Callable[[Trial], None]
+# What a spec that edits the source itself fails with where a fault has replaced its text: it has
+# not seen the mistake.
+_MISSES_ITS_TEXT = "NotInSourceError"
+# What fails at any change of code that evidence depends on: it has not seen the mistake either.
+_OF_ANY_CHANGE = "specs/suite/test_committed_evidence.py"
+
+
+def trials_folder(root: Path, clone: Path) -> Path:
+    """Return the folder for finished trials of the clone as it is: other code has another.
+
+    Another list of faults has the same: a trial's file is named by what its own fault edits.
+    """
+    digest = hashlib.sha256()
+    for part in ("mnistrobust", "fixtures", "specs"):
+        for path in sorted((clone / part).rglob("*.py")):
+            digest.update(f"{path.relative_to(clone)} {code.digest_of_file(path)}\n".encode())
+    for path in sorted((clone / "mnistrobust" / "evidence").glob("mnist*.json")):
+        digest.update(path.read_bytes())
+    return root / digest.hexdigest()[:12]
+
+
+def trials(
+    faults: Sequence[Fault], clone: Path, folder: Path, workers: str, tried: Tried
+) -> list[Trial]:
+    """Try each fault, in its next size where the suite does not see it; finished trials are kept.
+
+    Raises MnistRobustError where the suite fails without a fault: nothing would follow.
+    """
+    sound = _trial(SOUND, "", clone, folder, workers)
+    if sound.failed:
+        raise MnistRobustError(
+            f"The suite fails without a fault ({sound.failed[0]}): run 'pytest specs --data "
+            f"mnist5k' and repair that first."
+        )
+    tried(sound)
+    finished = [sound]
+    for fault in faults:
+        for size in fault.sizes:
+            trial = _trial(fault, size, clone, folder, workers)
+            finished.append(trial)
+            tried(trial)
+            if trial.failed:
+                break
+    return finished
+
+
+def _trial(fault: Fault, size: str, clone: Path, folder: Path, workers: str) -> Trial:
+    edits = hashlib.sha256(repr((fault.edits, size)).encode()).hexdigest()
+    kept = folder / f"{fault.name}-{edits[:12]}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return Trial(**json.loads(kept.read_text("utf-8")))
+    with tempfile.TemporaryDirectory(prefix="mnistrobust-mutant-") as scratch:
+        copy = Path(scratch)
+        _copy(clone, copy)
+        fault.put_into(copy / "mnistrobust", size)
+        started = time.monotonic()
+        failed, passed = _suite(copy, folder / "store", workers)
+        seconds = time.monotonic() - started
+    trial = Trial(
+        fault=fault.name,
+        size=size,
+        mistake=fault.described(size),
+        failed=tuple(failed),
+        passed=passed,
+        seconds=round(seconds, 1),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(kept, json.dumps(vars(trial)).encode())
+    return trial
+
+
+def _copy(clone: Path, target: Path) -> None:
+    ignored = shutil.ignore_patterns("__pycache__", ".*_cache")
+    for part in _PARTS:
+        source = clone / part
+        if source.is_dir():
+            shutil.copytree(source, target / part, ignore=ignored)
+        elif source.is_file():
+            shutil.copy(source, target)
+
+
+def _suite(copy: Path, store: Path, workers: str) -> tuple[list[str], int]:
+    """Run a copy's default suite; return what failed, and how many specs passed."""
+    junit = copy / "junit.xml"
+    arguments = [
+        "specs", "-q", "--offline", "--hypothesis-profile=ci", "--data=mnist5k", f"-n{workers}",
+        f"--store={store}", f"--junit-xml={junit}", "-pno:cacheprovider",
+        f"--deselect={_OF_ANY_CHANGE}",
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    for name in ("MNISTROBUST_DATA", "MNISTROBUST_STORE", "PYTEST_ADDOPTS"):
+        environment.pop(name, None)
+    with (copy / "pytest.log").open("w", encoding="utf-8") as log:
+        try:
+            ended = run_pytest(
+                arguments, copy, output=log, environment=environment, seconds=SECONDS, apart=True
+            )
+        except subprocess.TimeoutExpired:
+            return ["the suite does not end"], 0
+    if not junit.is_file():
+        return [f"the suite does not start: {_last_line(copy / 'pytest.log')}"], 0
+    report = ET.parse(junit)  # noqa: S314 - our own pytest's
+    cases = [(_name(case), _message(case)) for case in report.iter("testcase")]
+    failed = sorted(
+        {name for name, message in cases if message and _MISSES_ITS_TEXT not in message}
+    )
+    if ended not in {0, 1} and not failed:
+        failed = [f"the suite breaks off: {_last_line(copy / 'pytest.log')}"]
+    return failed, sum(not message for _, message in cases)
+
+
+def _name(case: ET.Element) -> str:
+    """Return the spec as pytest names it, without parameters."""
+    module = case.get("classname", "").replace(".", "/")
+    name = case.get("name", "").partition("[")[0]
+    return f"{module}.py::{name}" if module else name
+
+
+def _message(case: ET.Element) -> str | None:
+    """Return what a spec failed with; None where it did not."""
+    problem = next((child for child in case if child.tag in {"failure", "error"}), None)
+    return None if problem is None else problem.get("message") or "no message"
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "no output"

@@ -1,0 +1,78 @@
+"""Strokes: thicker, thinner, or hidden in part."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mnistrobust.perturbations.definition import SIDE, perturbation
+
+
+@perturbation(
+    unit="pixels on each side",
+    doses=(0, 5),
+    severities=(0.5, 1, 1.5, 2, 3),
+    reads="all digits to 1.5; loops close from 2",
+)
+def thicken(images: np.ndarray, dose: float, _: np.random.Generator) -> np.ndarray:
+    """Let ink grow by a disk."""
+    from scipy.ndimage import grey_dilation
+
+    return _by_disks(grey_dilation, images, dose)
+
+
+@perturbation(
+    unit="pixels on each side",
+    doses=(0, 3),
+    severities=(0.2, 0.4, 0.6, 0.8, 1),
+    reads="all digits to 0.6; thin strokes are gone from 1",
+)
+def thin(images: np.ndarray, dose: float, _: np.random.Generator) -> np.ndarray:
+    """Let ink shrink by a disk."""
+    from scipy.ndimage import grey_erosion
+
+    return _by_disks(grey_erosion, images, dose)
+
+
+@perturbation(
+    unit="pixels, side of the square",
+    doses=(0, 28),
+    severities=(4, 6, 8, 10, 12),
+    reads="nearly all digits to 8; half of them at 12",
+)
+def occlude(images: np.ndarray, dose: float, rng: np.random.Generator) -> np.ndarray:
+    """Blank a square inside the image, its place drawn for each image."""
+    start = (SIDE - dose) * rng.random((len(images), 2, 1))
+    below, above = np.arange(SIDE), np.arange(1, SIDE + 1)
+    hidden = np.clip(np.minimum(above, start + dose) - np.maximum(below, start), 0, 1)
+    return np.asarray(images * (1 - hidden[:, 0, :, None] * hidden[:, 1, None, :]))
+
+
+@perturbation(
+    unit="pixels, width of the bar; below 0, it is blank",
+    doses=(-28, 28),
+    severities=(1, 2, 3, 4, 6),
+    reads="nearly all digits to 4; few from 10",
+)
+def bar(images: np.ndarray, dose: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw a bar of ink from edge to edge: across or down, at an edge or in the middle, as drawn for each."""
+    down, at = divmod(rng.integers(0, 6, (len(images), 1)), 3)
+    width = abs(dose)
+    start = (SIDE - width) * at / 2
+    below, above = np.arange(SIDE), np.arange(1, SIDE + 1)
+    share = np.clip(np.minimum(above, start + width) - np.maximum(below, start), 0, 1)
+    covered = np.where(down[..., None], share[:, None, :], share[:, :, None])
+    return np.asarray(images * (1 - covered) + covered * (dose > 0))
+
+
+def _by_disks(filtered: Callable[..., np.ndarray], images: np.ndarray, radius: float) -> np.ndarray:
+    """Return images filtered by a disk; between two whole radii, a blend of both."""
+    whole, part = divmod(radius, 1)
+    inner, outer = (
+        filtered(images, footprint=_disk(int(whole) + more), mode="constant") for more in (0, 1)
+    )
+    return np.asarray((1 - part) * inner + part * outer)
+
+
+def _disk(radius: int) -> np.ndarray:
+    down, right = np.ogrid[-radius : radius + 1, -radius : radius + 1]
+    return np.asarray(down**2 + right**2 <= radius**2)[None]

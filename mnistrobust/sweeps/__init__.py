@@ -1,0 +1,1 @@
+"""Sweeps: accuracy, confidence and loss of models against the doses of perturbations."""

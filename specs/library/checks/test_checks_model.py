@@ -1,0 +1,380 @@
+"""What a model returns, and how it is read: shapes, pixels, columns, kinds of scores."""
+
+import numpy as np
+import pytest
+
+from mnistrobust.checks.model import stated_shape
+from mnistrobust.checks.opening import open_model, shapes_of
+from mnistrobust.checks.outputs import ModelError, checked_outputs
+from mnistrobust.checks.run import run
+from mnistrobust.checks.session import Session
+
+STANDARDISED = (-0.1307 / 0.3081, (1 - 0.1307) / 0.3081)
+
+
+@pytest.fixture(scope="module")
+def nearest(mnist5k):
+    """Logits of the nearest mean digit: 0.8 of the digits are right, if the pixels are."""
+    images, labels = mnist5k.train_images, mnist5k.train_labels
+    means = np.stack([images[labels == digit].mean(axis=0) for digit in range(10)])
+
+    def predict(images):
+        return images.reshape(len(images), 784) @ means.T - (means**2).sum(axis=1) / 2
+
+    return predict
+
+
+def with_pixels(predict, none, full):
+    """A model for images whose pixels are `none` without ink and `full` with ink."""
+    return lambda images: predict((images - none) / (full - none))
+
+
+def of_array(change):
+    """A model of class 3, whose outputs are changed on their way."""
+
+    def predict(images):
+        return change(np.eye(10, dtype=np.float32)[np.full(len(images), 3)])
+
+    return predict
+
+
+ODD = {
+    "float16": lambda outputs: outputs.astype(np.float16),
+    "bfloat16": lambda outputs: outputs.astype(pytest.importorskip("ml_dtypes").bfloat16),
+    "integers": lambda outputs: outputs.astype(np.int8),
+    "a dict of one": lambda outputs: {"scores": outputs},
+    "a tuple of one": lambda outputs: (outputs,),
+    "a tuple of a dict": lambda outputs: ({"scores": outputs},),
+    "another axis": lambda outputs: outputs[:, :, None],
+    "two more axes": lambda outputs: outputs[:, None, :, None],
+    "nested lists": lambda outputs: outputs.tolist(),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_outputs_of_any_kind_are_scores(kind, mnist5k):
+    """Half precision, containers of one array, and axes of length 1."""
+    model = open_model(of_array(ODD[kind]), mnist5k)
+
+    outputs = model.predict(mnist5k.test_images[:700])
+    assert (outputs.shape, outputs.dtype.kind) == ((700, 10), "f")
+    assert set(outputs.argmax(axis=1)) == {3}
+
+
+def test_columns_follow_the_order_of_a_models_own_classes(mnist5k):
+    """As scikit-learn's `classes_` name them; `decision_function` comes before labels."""
+
+    class Backwards:
+        classes_ = tuple("9876543210")
+
+        def decision_function(self, images):
+            return of_array(lambda outputs: outputs[:, ::-1])(images)
+
+        def predict(self, images):
+            return np.full(len(images), "3")
+
+    model = open_model(Backwards(), mnist5k)
+    assert set(model.predict(mnist5k.test_images[:9]).argmax(axis=1)) == {3}
+
+
+def with_classes(*classes):
+    """A model with `classes_`, and as many columns."""
+    model = of_array(lambda outputs: outputs[:, : len(classes)])
+    return type(
+        "Model", (), {"classes_": classes, "predict_proba": lambda _, images: model(images)}
+    )()
+
+
+def raising(error):
+    def predict(_):
+        raise error
+
+    return predict
+
+
+def test_the_versions_of_the_frameworks_in_use_are_told(mnist5k):
+    """Those that are imported where the model predicts."""
+    import sklearn
+
+    model = open_model(of_array(lambda outputs: outputs), mnist5k)
+
+    assert model.versions["sklearn"] == sklearn.__version__
+    assert "catboost" not in model.versions
+
+
+class UnspeakableError(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+class Unfitted:
+    def __getattr__(self, name):
+        if name.startswith("predict"):
+            raise RuntimeError(f"not fitted: {name}")
+        raise AttributeError(name)
+
+
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        (with_classes(*range(9)), "classes_ 0 1 2 3 4 5 6 7 8: expected 0 to 9"),
+        (with_classes(*range(1, 11)), "classes_ 1 2 3 .* 10: expected 0 to 9"),
+        (with_classes(*"abcdefghij"), "classes_ a b c"),
+        (of_array(lambda outputs: outputs[:, :1]), "look like labels"),
+        (of_array(lambda outputs: np.broadcast_to(outputs[:, :1], (len(outputs), 10**9))), "1000000000"),
+        (of_array(lambda outputs: {"a": outputs, "b": outputs}), "received a dict of a, b"),
+        (of_array(lambda outputs: outputs[0]), "these look like one image's: name a function"),
+        (of_array(iter), "received "),
+        (of_array(lambda _: None), "received NoneType"),
+        (raising(GeneratorExit()), r"raised GeneratorExit \(test_checks_model.py:\d+\) \(for 300"),
+        (raising(UnspeakableError()), "raised UnspeakableError"),
+        (raising(ValueError("float")), "If it wants uint8, or one image a call, name a function"),
+        (lambda images, _, __: images, "A function that trains is no model: name the model"),
+        (Unfitted(), "raised RuntimeError: not fitted"),
+        ({"weight": 1}, "is no model"),
+    ],
+    ids=range(15),
+)  # fmt: skip
+def test_what_is_no_model_is_one_line(model, line, mnist5k):
+    """Without digits for columns, without an array, or raising anything at all."""
+    with pytest.raises(ModelError, match=line) as caught:
+        open_model(model, mnist5k)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", [299, 5])
+def test_a_model_that_raises_for_a_few_images_is_one(place, mnist5k):
+    """It is opened on other images; what it raises for is for the checks and the search to find."""
+    bad = mnist5k.test_images[mnist5k.subset[place]]
+
+    def outputs(images):
+        if (images == bad).all(axis=1).any():
+            raise ValueError("an image that I do not like")
+        return images[:, 400:410]
+
+    model = open_model(outputs, mnist5k, input_shape="784", pixels=(0, 1))
+
+    assert model.predict(mnist5k.test_images[mnist5k.subset[60:90]]).shape == (30, 10)
+    with pytest.raises(ModelError, match="that I do not like"):
+        model.predict(bad[None])
+
+
+def test_a_model_that_takes_few_images_a_call_is_given_few(mnist5k):
+    """It is judged like any other, in smaller batches."""
+
+    def outputs(images):
+        if len(images) > 64:
+            raise MemoryError("at most 64 images")
+        return images[:, 400:410]
+
+    model = open_model(outputs, mnist5k, input_shape="784", pixels=(0, 1))
+
+    np.testing.assert_array_equal(
+        model.predict(mnist5k.test_images), mnist5k.test_images[:, 400:410]
+    )
+
+
+def test_a_buffer_that_a_model_uses_again_harms_nothing(mnist5k):
+    """Each call's outputs are copied before the next call."""
+    buffer = np.zeros((500, 10))
+
+    def predict(images):
+        buffer[: len(images)] = images[:, :10] + images[:, 400:401]
+        return buffer[: len(images)]
+
+    images = np.random.default_rng(0).random((1200, 784), dtype=np.float32)
+    expected = images[:, :10] + images[:, 400:401]
+    found = open_model(predict, mnist5k).predict(images)
+    np.testing.assert_allclose(found, expected)
+
+
+NEAREST = {"input_shape": "784", "pixels": (0, 1), "outputs": "logits"}
+WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [str(digit) for digit in range(9, -1, -1)],
+        [float(digit) for digit in (5, 4, 3, 2, 1, 0, 9, 8, 7, 6)],
+        sorted(WORDS),
+        [word.encode() for word in sorted(WORDS)],
+        [f"p_{digit}" for digit in (1, 0, 2, 3, 4, 5, 6, 7, 8, 9)],
+    ],
+    ids=str,
+)
+def test_columns_with_names_are_read_by_them(labels, nearest, mnist5k):
+    """The classes of scikit-learn's models are sorted, words by the alphabet; a frame has names."""
+    pandas = pytest.importorskip("pandas")
+    numbers = [_number(label) for label in labels]
+
+    class Fitted:
+        classes_ = np.array(labels)
+
+        def predict_proba(self, images):
+            return nearest(images)[:, numbers]
+
+    def frame(images):
+        return pandas.DataFrame(nearest(images)[:, numbers], columns=labels)
+
+    images = mnist5k.test_images[:50]
+    for given in (Fitted(), Fitted().predict_proba, frame):
+        found = open_model(given, mnist5k, **NEAREST).predict(images)
+        np.testing.assert_allclose(found, nearest(images), rtol=1e-5)
+
+
+def _number(label):
+    text = label.decode() if isinstance(label, bytes) else str(label)
+    return WORDS.index(text) if text in WORDS else int(float(text.removeprefix("p_")))
+
+
+def test_what_a_mask_hides_is_no_number():
+    """A model that hides each prediction has none."""
+    hidden = np.ma.masked_array(np.eye(10), mask=np.eye(10) == 1)
+    outputs = checked_outputs(hidden, 10)
+
+    assert np.isnan(np.diag(outputs)).all()
+    assert np.isnan(outputs).sum() == 10
+
+
+def test_several_arrays_are_named():
+    """A line says what came, without the words of NumPy."""
+    arrays = [np.eye(10), np.zeros((10, 3))]
+    for given, line in (
+        (arrays, "received a list of 2: return one of them"),
+        (tuple(arrays), "received a tuple of 2: return one of them"),
+        ({"a": 1, "b": 2}, "received a dict of a, b: return one of them"),
+    ):
+        with pytest.raises(ModelError, match=line):
+            checked_outputs(given, 10)
+
+
+@pytest.mark.parametrize(
+    ("stated", "names"),
+    [
+        ((1, 28, 28), ["28x28", "1x28x28"]),
+        ((None, 28, 28), ["28x28"]),
+        ((28, 28, 1), ["28x28x1"]),
+        ((None, 784), ["784"]),
+        ((784,), ["784"]),
+        ((None, None), ["784"]),
+        ((None, 32, 32, 3), []),
+        ("784", ["784", "28x28", "28x28x1", "1x28x28"]),
+    ],
+)
+def test_a_stated_shape_is_with_or_without_a_batch(stated, names):
+    """Keras counts the images, many PyTorch modules state those of one."""
+    given = type("Model", (), {"input_shape": stated})
+
+    assert shapes_of(stated_shape(given)) == names
+
+
+@pytest.mark.parametrize("shape", ["784", "28x28", "28x28x1", "1x28x28"])
+def test_the_input_shape_is_found_out(shape, nearest, mnist5k):
+    """A model that takes one shape only is asked with it."""
+    wanted = tuple(map(int, shape.split("x")))
+
+    def picky(images):
+        if images.shape[1:] != wanted:
+            raise ValueError(f"expected {wanted}")
+        return nearest(images)
+
+    assert open_model(picky, mnist5k).input_shape == shape
+
+
+@pytest.mark.parametrize(
+    "pixels", [(0, 1), (0, 255), (-1, 1), STANDARDISED, (1, 0), (255, 0), (1, -1)], ids=str
+)
+def test_the_pixels_are_found_out(pixels, nearest, mnist5k):
+    """Scale and polarity are what makes a model accurate, and images in [0, 1] become these."""
+    model = open_model(with_pixels(nearest, *pixels), mnist5k)
+
+    assert model.pixels == pytest.approx(pixels)
+    images = mnist5k.test_images[:50]
+    np.testing.assert_allclose(model.predict(images), nearest(images), atol=1e-3)
+
+
+def test_pixels_that_are_no_clearly_better_change_nothing(nearest, mnist5k):
+    """One digit in 50 more is no reason to leave [0, 1], nor is any gain of a useless model."""
+
+    def brighter_is_better(images):
+        right = nearest(images / images.max())
+        right[:: 50 if images.max() == 1 else 10**6] = np.eye(10)[0]
+        return right
+
+    def useless(images):
+        return np.roll(nearest(images / images.max()), 1 if images.max() == 1 else 2, axis=1)
+
+    assert open_model(brighter_is_better, mnist5k).pixels == (0, 1)
+    assert open_model(useless, mnist5k).pixels == (0, 1)
+
+
+def test_pixels_that_cannot_be_told_apart_are_an_error(nearest, mnist5k):
+    """The line shows the accuracies tried; naming the pixels settles it."""
+
+    def either(images):
+        none, full = images.min(), images.max()
+        if (none, full) == (0, 1):
+            return np.zeros((len(images), 10))
+        noise = np.random.default_rng(int(full)).normal(0, 3, (len(images), 10))
+        return nearest((images - none) / (full - none)) + noise
+
+    line = r"as accurate on several kinds of pixels \(0.093 with 0..1, .* with -1..1"
+    with pytest.raises(ModelError, match=line):
+        open_model(either, mnist5k)
+    assert open_model(either, mnist5k, pixels=(-1, 1)).pixels == (-1, 1)
+
+
+def test_the_logarithm_of_zero_is_a_probability(nearest, mnist5k):
+    """Log-probabilities may be minus infinity: no finite check fails, and no loss is infinite."""
+
+    def predict(images):
+        top = nearest(images).argmax(axis=1)
+        with np.errstate(divide="ignore"):
+            return np.log(np.eye(10)[top])
+
+    model = open_model(predict, mnist5k)
+    found = run(model, mnist5k, only=["finite_output", "nll"])
+
+    assert model.outputs == "log-probabilities"
+    assert [each.status for each in found.results] == ["passed", "failed"]
+    assert 1 < found.results[1].figures["value"] < 36
+
+
+@pytest.mark.parametrize(
+    ("outputs", "line"),
+    [
+        (np.eye(10)[3], "predicts 3 for every image"),
+        (np.full(10, 0.1), "predicts 0 for every image"),
+    ],
+)
+def test_a_model_that_is_no_better_than_chance_does_not_work(outputs, line, mnist5k):
+    """Whatever compares it with itself fails, and the summary says why."""
+    names = ["repeatability", "threshold_accuracy", "pure_noise_uncertainty", "nll", "brier"]
+    model = open_model(lambda images: np.tile(outputs, (len(images), 1)), mnist5k)
+    found = run(model, mnist5k, only=names)
+
+    assert [each.status for each in found.results] == ["passed", *["failed"] * 4]
+    assert f"The model does not work: accuracy 0.1000 {'on clean digits'}" in found.session.broken
+    assert line in found.session.broken
+
+
+def test_a_model_that_works_is_not_called_broken(nearest, mnist5k):
+    """Eight of ten digits are more than chance."""
+    assert Session(open_model(nearest, mnist5k), mnist5k).broken is None
+
+
+def test_a_model_that_is_always_right_passes_the_scores(mnist5k):
+    """A thousand digits do not prove that labels alone are never wrong."""
+    known = {
+        image.tobytes(): label
+        for image, label in zip(mnist5k.test_images, mnist5k.test_labels, strict=True)
+    }
+
+    def perfect(images):
+        top = [known.get(image.tobytes(), 0) for image in images.astype(np.float32)]
+        return np.where(np.eye(10)[top] == 1, 1 - 9e-6, 1e-6)
+
+    model = open_model(perfect, mnist5k, input_shape="784", pixels=(0, 1))
+    found = run(model, mnist5k, only=["nll", "brier"])
+    assert [each.status for each in found.results] == ["passed", "passed"]

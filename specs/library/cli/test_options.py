@@ -1,0 +1,280 @@
+"""Every option of every command changes what it says it changes; exit codes say what was found.
+
+The commands are the real ones. What they would train, run or open is noted instead.
+"""
+
+import inspect
+import io
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mnistrobust import data, evidence, report, store, suite
+from mnistrobust.architectures import Replaced
+from mnistrobust.checks import opening as models
+from mnistrobust.checks import page as checks_page
+from mnistrobust.checks import predictions
+from mnistrobust.checks import run as checking
+from mnistrobust.checks.check import FAILED, Check, CheckResult
+from mnistrobust.checks.model import Model
+from mnistrobust.checks.outputs import PROBABILITIES
+from mnistrobust.checks.run import CHECKS
+from mnistrobust.comparison import baselines, opening, runs, verdict
+from mnistrobust.comparison import page as comparison_page
+from mnistrobust.comparison.paired import Paired
+from mnistrobust.comparison.sides import Side
+from mnistrobust.evaluations import evaluate
+from mnistrobust.evidence.results import Outcome
+from mnistrobust.mutants import tables
+from mnistrobust.mutants import trial as trials
+from mnistrobust.mutants.matrix import Matrix, Trial
+from mnistrobust.replicates import Replicate, many
+from mnistrobust.report import console, pictures
+from mnistrobust.store import Store
+from specs.helpers.runs_by_hand import SOURCE, run
+from specs.helpers.synthetic import WINS, measured, spread
+from specs.helpers.synthetic import evidence as evidence_of
+from specs.library.cli.test_commands import COMMANDS
+
+CALLS = {  # the words of each command, with what it requires
+    "verify": (),
+    "report": (),
+    "claims": (),
+    "evidence": (),
+    "mutants": (),
+    "replicate": ("--seeds", "2", "--output", "evidence.json"),
+    "evaluate": ("ann", "--on", "clean"),
+    "train": ("ann",),
+    "show": ("ann", "--on", "clean"),
+    "check": ("package.module:model",),
+    "export-inputs": ("folder",),
+    "data": (),
+    "store": (),
+    "store prune": (),
+    "store clear": (),
+    "recipes": (),
+    "compare": ("old", "new"),
+    "baseline save": ("new", "package.module:model"),
+    "baseline list": (),
+    "baseline remove": ("one",),
+}
+ELSEWHERE = {("perturbations",), ("curves",), ("sweep",), ("fuzz",)}  # in the specs of their rooms
+VALUES = {  # of each option that takes one; none is its default
+    "--arch": "cnn", "--bound": "nll=0.5", "--backend": "loky", "--scheduler": "tcp://10.0.0.1:8786", "--fail-on": "never", "--junit": "cases.xml",
+    "--tolerance": "accuracy=0.002", "--pixels": "0..255", "--seconds": "9", "--baseline": "one", "--data": "mnist5k",
+    "--evidence": "none", "--expect-failure": "nll=why", "--from": "matrix.json",
+    "--input-shape": "28x28", "--model": "ann=own_builder:create", "--on": "inverted",
+    "--only": "brier", "--output": "other.json", "--replicates": "finished", "--report": "pages",
+    "--results": "all.json", "--seed": "7", "--seeds": "3", "--store": "elsewhere", "--workers": "5",
+}  # fmt: skip
+MODEL = Model(name="m", outputs=PROBABILITIES, classes=10)
+FEW = SimpleNamespace(source=SOURCE, test_labels=range(9))
+JUDGED = checking.Report(session=SimpleNamespace(model=MODEL, dataset=FEW, broken=None), results=())
+WORSE = run(Outcome(id=WINS, seed=0, error="it broke"))
+SIDE = Side(name="m", seeds=(1, 2), dataset=(SOURCE.name, "0"), sets={}, made="2026", versions={})
+
+
+def compared(difference):
+    """A comparison of two ways to train, in accuracy and in the recall of a digit."""
+    known = dict.fromkeys(("difference", "low", "high"), difference)
+    change = Paired(**known, error=0.1, freedom=9.0, p=0.0, n=9)
+    facts = {"old": 0.9, "new": 0.9 + difference, "paired": change}
+    rows = (
+        verdict.Row(figure="accuracy", on="clean", p=float(not difference), **facts),
+        verdict.Row(figure="recall", on="3", p=1.0, **facts),
+    )
+    return verdict.Comparison(
+        old=SIDE, new=SIDE, dataset=data.load(data.decide("mnist5k")), rows=rows
+    )
+
+
+SURVIVOR = Trial(fault="one-epoch", size="", mistake="m", failed=(), passed=9, seconds=1.0)
+
+
+def told(value):
+    """Return a value that a command passes on as JSON values, the same in every run."""
+    if isinstance(value, Replicate):
+        own = [name for name, r in value.recipes.items() if isinstance(r.architecture, Replaced)]
+        return f"seed {value.seed} of {value.source.name} in {value.store.root}, {own}"
+    if isinstance(value, Check):
+        return value.bound
+    if isinstance(value, Store | many.Job):
+        return told(vars(value))
+    if isinstance(value, Mapping):
+        return {str(key): told(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [told(each) for each in value]
+    return str(value) if isinstance(value, str | float | int | Path) else type(value).__name__
+
+
+class Noting:
+    """The command, in a new folder for each call, and what it would do."""
+
+    def __init__(self, command, folder, patch, source):
+        self.command, self.folder, self.patch = command, folder, patch
+        self.numbers, self.calls = count(), []
+        results, evaluation = run().results, tiny_evaluation()
+        known = evidence_of({WINS: measured(spread(0.2, 0.01), noisy=spread(0.8, 0.01))})
+        for place, name, result in (
+            (data, "decide", source), (evidence, "load", known), (suite, "verify", (results, 0)),
+            (suite, "read_results", results), (console, "prepare", None),
+            (Replicate, "evaluate", evaluation),
+            (Replicate, "trained", SimpleNamespace(history={"loss": [0.5]})),
+            (pictures, "overview", None), (pictures, "save", None), (report, "write", None), (many, "replicate", 0),
+            (many, "evidence_of", SimpleNamespace(to_json=str)),
+            (opening, "open_side", SIDE), (verdict, "compare", compared(-0.1)),
+            (comparison_page, "html", "a page"), (baselines, "load", run()), (baselines, "save", Path(__file__)),
+            (baselines, "check_free", None), (baselines, "names", ["one"]),
+            (baselines, "remove", None), (runs, "run_of", run()),
+            (checks_page, "html", "a page"), (models, "open_model", MODEL), (models, "check_given", True),
+            (opening, "check_side", None), (checking, "run", JUDGED),
+            (predictions, "export", []), (tables, "known", Matrix(head={}, trials=())),
+            (trials, "trials_folder", Path("trials")), (trials, "trials", []),
+        ):  # fmt: skip
+            self.note(place, name, result)
+        self.note(store, "open_store", None)
+
+    def note(self, place, name, result):
+        """Let a function note its arguments by name, and return a result."""
+        signature = inspect.signature(getattr(place, name))
+
+        def noted(*given, **options):
+            arguments = signature.bind(*given, **options)
+            arguments.apply_defaults()
+            self.calls.append((name, told(arguments.arguments)))
+            opened = Store(Path(arguments.arguments.get("folder") or "store"))
+            return opened if name == "open_store" else result
+
+        self.patch.setattr(place, name, noted)
+
+    def __call__(self, *words):
+        """Run the command; return its exit code, and all that it printed, passed on and wrote."""
+        folder = self.folder / str(next(self.numbers))
+        folder.mkdir()
+        (folder / "own_builder.py").touch()
+        self.patch.chdir(folder)
+        self.calls.clear()
+        ended = self.command(*words)
+        files = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*"))]
+        text = f"{ended.code} {ended.out} {ended.error} {self.calls} {files}"
+        return ended.code, text.replace(str(folder), "here")
+
+
+def tiny_evaluation():
+    draws = iter([(np.zeros((2, 784)), np.zeros(2, int))])
+    facts = {"recipe": "ann", "condition": "clean", "seed": 0, "dataset": "mnist5k"}
+    return evaluate(
+        lambda images: np.zeros((len(images), 10)), draws, classes=10, input_shape=(784,), **facts
+    )
+
+
+@pytest.fixture
+def noting(command, tmp_path, surroundings, mnist5k):
+    surroundings.setattr(sys, "path", [*sys.path])
+    surroundings.setattr(sys, "stdin", io.StringIO("no\n" * 9))
+    return Noting(command, tmp_path, surroundings, mnist5k.source)
+
+
+def test_every_command_and_value_is_tried():
+    """A new command or option needs a line here."""
+    assert {tuple(call.split()) for call in CALLS} | ELSEWHERE == {*COMMANDS}
+    assert {*VALUES} < {option for options in COMMANDS.values() for option in options}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_an_option_changes_what_a_command_does(call, noting):
+    """Its value reaches what the command prints, passes on or writes; a flag changes something."""
+    words = (*call.split(), *CALLS[call])
+    before, plain = noting(*words)
+
+    for option in COMMANDS[tuple(call.split())]:
+        value = VALUES.get(option, "")
+        code, text = noting(*words, option, *filter(None, [value]))
+        word = value.rpartition("=")[2].rpartition("..")[2]
+
+        assert (code, text) != (before, plain), option
+        assert not word or code != before or text.count(word) > plain.count(word), option
+
+
+@pytest.mark.parametrize(
+    "call", [call for call in CALLS if "--offline" in COMMANDS[(*call.split(),)]]
+)
+def test_offline_is_passed_on_wherever_a_data_set_is_chosen(call, noting):
+    """Of all calls that may download, none is without it."""
+    more = {"verify": ("--baseline", "one", "--evidence", "file.json")}.get(call, ())
+
+    noting(*call.split(), *CALLS[call], *more, "--offline")
+
+    choices = [given["offline"] for _, given in noting.calls if "offline" in given]
+    assert choices
+    assert {*choices} == {"True"}
+
+
+def test_replicates_have_the_seeds_from_1(noting):
+    """The suite's own seed, 0, is never evidence."""
+    noting("replicate", "--seeds", "3", "--output", "evidence.json")
+
+    (jobs,) = [given["jobs"] for name, given in noting.calls if name == "replicate"]
+    assert [job["seed"] for job in jobs] == ["1", "2", "3"]
+
+
+FAILED_CHECK = replace(
+    JUDGED,
+    results=(CheckResult(check=CHECKS["nll"], status=FAILED, figures={}, reason="too large"),),
+)
+FOUND = {  # what a command finds, and the exit code
+    "no claim fails": ("verify", suite, "verify", (run().results, 0), 0),
+    "a claim fails": ("verify", suite, "verify", (run().results, 1), 1),
+    "worse than a baseline": ("verify --baseline one", runs, "run_of", WORSE, 1),
+    "as the baseline": ("verify --baseline one", runs, "run_of", run(), 0),
+    "a worse model": ("compare old new", verdict, "compare", compared(-0.1), 1),
+    "a model as good": ("compare old new", verdict, "compare", compared(0.0), 0),
+    "a better model": ("compare old new", verdict, "compare", compared(0.1), 0),
+    "another model": ("compare old new --fail-on any", verdict, "compare", compared(0.1), 1),
+    "whatever model": ("compare old new --fail-on never", verdict, "compare", compared(-0.1), 0),
+    "no check fails": ("check m:p", checking, "run", JUDGED, 0),
+    "a check fails": ("check m:p", checking, "run", FAILED_CHECK, 1),
+    "every mistake is seen": ("mutants", trials, "trials", [], 0),
+    "a mistake is not seen": ("mutants", trials, "trials", [SURVIVOR], 1),
+}
+
+
+@pytest.mark.parametrize(("words", "place", "name", "found", "code"), FOUND.values(), ids=FOUND)
+def test_the_exit_code_says_what_was_found(words, place, name, found, code, noting):
+    """0 as expected, 1 a failure or something worse, 2 wrong usage, 3 no data."""
+    noting.note(place, name, found)
+
+    assert noting(*words.split())[0] == code
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if "--seed" in COMMANDS[(*call.split(),)]])
+def test_the_seed_is_that_of_the_replicate(call, noting):
+    """What is trained and shown has the seed that was asked for, not only its name."""
+    noting(call, *CALLS[call], "--seed", "7")
+
+    replicates = [given["replicate"] for _, given in noting.calls if "replicate" in given]
+    assert replicates
+    assert all(each.startswith("seed 7 ") for each in replicates)
+
+
+def test_a_run_gets_paths_that_lead_to_the_same_files_from_its_own_folder(noting, tmp_path):
+    """The specs run in the clone's folder, wherever the command does."""
+    noting("verify", "--store", "elsewhere", "--evidence", "seeds.json")
+
+    (options,) = [given["options"] for name, given in noting.calls if name == "verify"]
+    assert options["--store"] == str(tmp_path / "0" / "elsewhere")
+    assert options["--evidence"] == str(tmp_path / "0" / "seeds.json")
+    assert options["--junitxml"] == str(tmp_path / "0" / "report" / "junit.xml")
+
+
+def test_results_are_written_to_the_file_that_is_named(noting, tmp_path):
+    """There, and not in the report's folder."""
+    noting("verify", "--results", "all.json")
+
+    assert (tmp_path / "0" / "all.json").read_text("utf-8") == run().results.to_json()

@@ -1,0 +1,85 @@
+"""The commands on what is stored: list, prune and clear."""
+
+import io
+import json
+
+import pytest
+
+from mnistrobust.store import Entry, Key, Store
+
+
+def test_store_lists_entries(command, rehearsal):
+    """`store` prints each entry with its size, and --json the same as data."""
+    root = rehearsal.store.root
+    rows = json.loads(command("store", "--store", root, "--json").out)
+
+    assert all(list(row) == ["entry", "bytes"] for row in rows)
+    sizes = {row["entry"]: row["bytes"] for row in rows}
+    model = rehearsal.store.path(rehearsal.model_key("ann_1000"))
+    assert sizes[str(model.relative_to(root))] == model.stat().st_size
+    ended = command("store", "--store", root)
+    assert model.name in ended.out
+    assert str(root) in ended.out.splitlines()[-1]
+
+
+@pytest.fixture
+def small_store(tmp_path, rehearsal):
+    """A store with one entry."""
+    entry = rehearsal.store.path(rehearsal.evaluation_key("ann_1000", "clean"))
+    copy = tmp_path / "store" / "evaluations" / entry.name
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(entry.read_bytes())
+    return tmp_path / "store", copy
+
+
+@pytest.mark.parametrize(
+    ("answer", "removed"), [("", 0), ("\n", 0), ("no\n", 0), ("y", 1), ("Yes\n", 1)]
+)
+def test_store_clear_asks_first(answer, removed, command, small_store, surroundings):
+    """`store clear` removes nothing without a yes; the question is not on standard output."""
+    root, entry = small_store
+    surroundings.setattr("sys.stdin", io.StringIO(answer))
+
+    ended = command("store", "clear", "--store", root)
+
+    assert ended.err.startswith(f"Remove 1 entries from {root}? [y/N] ")
+    assert entry.exists() != bool(removed)
+    if removed:
+        assert (ended.code, ended.out) == (0, f"1 entries removed from {root}\n")
+    else:
+        assert (ended.code, ended.out) == (1, "")
+        assert ended.error.endswith("mnistrobust: Aborted: nothing is changed.")
+
+
+def test_store_clear_takes_a_yes_beforehand(command, small_store):
+    """With --yes nothing is asked."""
+    root, entry = small_store
+
+    ended = command("store", "--store", root, "clear", "--yes")
+
+    assert (ended.code, ended.out, ended.err) == (0, f"1 entries removed from {root}\n", "")
+    assert not entry.exists()
+
+
+def test_store_prune_removes_what_no_code_looks_for(command, tmp_path, rehearsal):
+    """A network of other code or versions goes, with its evaluations; what is looked for stays."""
+    ours, store = rehearsal.store, Store(tmp_path)
+    key, of = rehearsal.model_key("ann_1000"), rehearsal.evaluation_key("ann_1000", "clean")
+    kept = [(key, ours.get(key)), (of, ours.get(of))]
+    for name, entry in kept:
+        store.put(name, entry)
+    old = Key("models", "ann-old", {**key.facts, "code": ["0"]})
+    newer = Key("models", "ann-newer", {**key.facts, "versions": {"numpy": "9"}})
+    changed = {"model": old.digest}, {"code": "0"}, {"reader": "0"}, {"condition": "no-such"}
+    evaluations = [
+        Key("evaluations", f"e{i}", {**of.facts, **one}) for i, one in enumerate(changed)
+    ]
+    side = Key("comparisons", "side", {"train": "m:train", "versions": key.facts["versions"]})
+    older = Key("comparisons", "older", {"train": "m:train", "versions": {"numpy": "1"}})
+    for each in (old, newer, *evaluations, side, older):
+        store.put(each, Entry({}))
+
+    ended = command("store", "prune", "--store", tmp_path)
+
+    assert ended.out == f"7 entries, 0.0 MB, removed from {tmp_path}; 3 kept\n"
+    assert {path.name for path in store.entries()} == {store.path(k).name for k in (key, of, side)}

@@ -1,0 +1,109 @@
+"""Checks against a baseline, and networks of a training function."""
+
+import numpy as np
+import pytest
+
+from mnistrobust.checks.check import FAILED, PASSED
+from mnistrobust.checks.model import Model
+from mnistrobust.checks.outputs import PROBABILITIES, ModelError
+from mnistrobust.checks.session import Session
+from mnistrobust.comparison import opening, seeds, sides
+from mnistrobust.comparison.against import checks_against
+from mnistrobust.comparison.opening import open_side
+from mnistrobust.data import Dataset
+from mnistrobust.store import Store
+
+TRAIN = """
+import numpy as np
+
+
+def train(images, labels, seed):
+    weights = np.random.default_rng(seed).normal(size=(784, 10))
+    return lambda given: given @ weights
+"""
+
+
+@pytest.fixture
+def few(mnist5k, monkeypatch):
+    """Twenty held-out images, which are the whole data set here."""
+    rows = np.concatenate([np.flatnonzero(mnist5k.test_labels == digit)[:2] for digit in range(10)])
+    picked = {name: mnist5k.arrays[name][rows] for name in ("x_test", "y_test")}
+    dataset = Dataset(mnist5k.source, {**mnist5k.arrays, **picked})
+    for place in (opening, seeds):
+        monkeypatch.setattr(place, "load", lambda _: dataset)
+    return dataset
+
+
+def session(few, label):
+    """A model that is certain of the right digit in clean images, or of one label everywhere."""
+    known = {
+        image.tobytes(): digit
+        for image, digit in zip(few.test_images, few.test_labels, strict=True)
+    }
+
+    def predict(images):
+        labels = [known.get(image.tobytes(), 0) if label is None else label for image in images]
+        return np.eye(10, dtype=np.float32)[labels] * 0.9 + 0.01
+
+    return Session(Model(name="m", outputs=PROBABILITIES, classes=10, predict=predict), few)
+
+
+def test_a_model_is_held_to_its_baseline(few, tmp_path):
+    """It passes against itself; what predicts one digit for every image fails by its accuracy."""
+    good = session(few, None)
+    sides.save(sides.side_of(good), tmp_path / "baseline.npz")
+    checks = checks_against(str(tmp_path / "baseline.npz"))
+
+    assert {*checks} == {
+        f"no_worse_{name}" for name in ("accuracy", "recall", "nll", "calibration", "confidence")
+    }
+    assert {check.run(good).status for check in checks.values()} == {PASSED}
+    worse = checks["no_worse_accuracy"].run(session(few, 0))
+    assert worse.status == FAILED
+    assert "accuracy on clean 1.0000 → 0.1000" in worse.reason
+
+
+@pytest.mark.parametrize(
+    ("train", "why"),
+    [
+        ("def train(images, labels): ...", "too many positional arguments"),
+        ("train = 3", "3 is not a callable object"),
+    ],
+)
+def test_what_does_not_train_is_one_line(train, why, few, tmp_path, surroundings):
+    """It says which arguments are expected, and names the function once."""
+    surroundings.chdir(tmp_path)
+    surroundings.delitem(seeds.sys.modules, "no_training", raising=False)
+    (tmp_path / "no_training.py").write_text(train)
+
+    with pytest.raises(ModelError) as raised:
+        open_side("no_training:train", few.source, Store(tmp_path), networks=2, workers=1)
+    says = "expected a function train(images, labels, seed)"
+    assert str(raised.value) == f"no_training:train: {says}: {why}."
+
+
+def test_networks_are_kept_until_their_code_changes(few, tmp_path, surroundings):
+    """Seeds 1 to K, each its own network; the second time, and after a comment, none is trained."""
+    surroundings.chdir(tmp_path)
+    file, store, told = tmp_path / "my_training_code.py", Store(tmp_path / "store"), []
+
+    def opened():
+        told.clear()
+        surroundings.delitem(seeds.sys.modules, "my_training_code", raising=False)
+        given, tell = "my_training_code:train", lambda text, _: told.append(text)
+        return open_side(given, few.source, store, networks=2, workers=1, tell=tell)
+
+    file.write_text(TRAIN)
+    side, trained = opened(), len(told)
+    again, kept = opened(), len(told)
+    file.write_text(f"# a comment\n{TRAIN}")
+    opened()
+    commented = len(told)
+    file.write_text(TRAIN.replace("rng(seed)", "rng(seed + 1)"))
+    other = opened()
+
+    assert (side.seeds, trained, kept, commented, len(told)) == ((1, 2), 3, 0, 0, 3)
+    first, second = side.sets["uniform"].prediction
+    assert (first != second).any()
+    assert np.array_equal(again.sets["uniform"].prediction, side.sets["uniform"].prediction)
+    assert np.array_equal(other.sets["uniform"].prediction[0], second)

@@ -1,0 +1,108 @@
+"""Baselines: a run is kept whole under a name, and belongs to its data."""
+
+import pytest
+
+from mnistrobust.comparison import baselines
+from mnistrobust.data import Source
+from mnistrobust.errors import MnistRobustError, UsageError
+from mnistrobust.store import Store
+from specs.helpers.runs_by_hand import SOURCE, run
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def test_a_run_comes_back_as_it_was_saved(store):
+    """Results, versions and code survive the file."""
+    before = run(noisy=0.8)
+
+    path = baselines.save(before, "before", store)
+    after = baselines.load("before", store, SOURCE)
+
+    assert path.parent == store.root.with_name("store-baselines")
+    assert after.results.to_json() == before.results.to_json()
+    assert (after.made, after.code) == (before.made, before.code)
+
+
+def test_a_baseline_outlives_the_store(store):
+    """Clearing the store, or checking it, leaves what lies beside it."""
+    baselines.save(run(), "before", store)
+
+    assert (store.entries(), store.clear()) == ([], 0)
+    assert baselines.names(store) == ["before"]
+
+
+def test_names_are_listed_and_removed(store):
+    """Names are found without reading a file; a removed one is gone."""
+    for name in ("b", "after.2", "A-dash_"):
+        baselines.save(run(), name, store)
+    baselines.remove("b", store)
+
+    assert baselines.names(store) == ["A-dash_", "after.2"]
+    with pytest.raises(UsageError, match=r"Unknown baseline 'after': did you mean 'after\.2'\?"):
+        baselines.remove("after", store)
+
+
+def test_a_models_baseline_is_the_nearest_name(store):
+    """To remove one, both kinds are known."""
+    file = baselines.model_file("before", store)
+    file.parent.mkdir(parents=True)
+    file.touch()
+
+    with pytest.raises(UsageError, match="did you mean 'before'"):
+        baselines.remove("befor", store)
+
+
+def test_a_taken_name_is_replaced_only_on_request(store):
+    """A baseline is not lost to a second one by accident."""
+    baselines.save(run(noisy=0.8), "before", store)
+
+    with pytest.raises(UsageError, match="already: choose another name, or --replace it"):
+        baselines.check_free("before", store)
+    assert baselines.load("before", store).results.outcomes[0].figures["noisy"] == 0.8
+    baselines.save(run(noisy=0.5), "before", store)
+    assert baselines.load("before", store).results.outcomes[0].figures["noisy"] == 0.5
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "a b", "\x1b[31m", "<b>", "=cmd", "-x", "é"])
+def test_a_name_is_a_plain_word(name):
+    """Nothing that a shell, a path, a page or a terminal reads otherwise."""
+    with pytest.raises(UsageError, match="expected at most 64 letters") as found:
+        baselines.check_name(name)
+    assert "\x1b" not in str(found.value)
+
+
+def test_other_data_is_refused(store):
+    """A baseline of one data set says nothing about another."""
+    baselines.save(run(), "before", store)
+    other = Source(name="mnist", digest="f" * 64, path=None, why="as asked for")
+
+    with pytest.raises(UsageError, match=r"is of mnist5k .* and the data set is mnist .* --data"):
+        baselines.load("before", store, other)
+
+
+def test_without_a_baseline_the_command_that_makes_one_is_named(store):
+    """An unknown name among none, and among others."""
+    with pytest.raises(UsageError, match="'mnistrobust baseline save NAME' makes one"):
+        baselines.load("before", store)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_damaged_baseline_is_an_error(store):
+    """Half a file: nothing is compared with it."""
+    path = baselines.save(run(), "before", store)
+    path.write_bytes(path.read_bytes()[:-20])
+
+    with pytest.raises(MnistRobustError, match="The baseline 'before' is damaged"):
+        baselines.load("before", store)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_baseline_that_cannot_be_written_is_an_error(tmp_path):
+    """It is not kept in memory, as a network would be."""
+    (tmp_path / "store-baselines").write_text("in the way")
+
+    with pytest.raises(MnistRobustError, match="Cannot write the baseline 'before'"):
+        baselines.save(run(), "before", Store(tmp_path / "store"))

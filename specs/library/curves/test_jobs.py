@@ -1,0 +1,91 @@
+"""Jobs: which there are, and that a later run makes only the missing ones."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from mnistrobust.curves import jobs
+from mnistrobust.curves.axes import AXES
+from mnistrobust.registry import load_claims
+from specs.helpers import ROOT
+from specs.helpers.processes import children_of, psutil, wait_for
+
+ADDS_NONE = "ann.thresholding_adds_no_intelligence"
+
+
+def test_there_is_a_job_for_each_seed_and_dose():
+    """Each claim is measured at each of its doses, for each seed, once."""
+    measured = [
+        (claim, job.axis, job.dose, job.seed) for job in jobs.jobs((1, 2)) for claim in job.claims
+    ]
+    expected = {
+        (claim, axis.name, dose, seed)
+        for claim in load_claims()
+        for axis in AXES.values()
+        for dose in axis.doses_for(claim)
+        for seed in (1, 2)
+    }
+
+    assert len(measured) == len(set(measured))
+    assert set(measured) == expected
+    assert measured[0][0].startswith("ann.")
+    assert measured[-1][0].startswith("cnn.")
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_where_it_ended(rehearsal):
+    """A run in two processes gives a curve; a later one finds everything stored, and the same."""
+    chosen = [
+        replace(job, claims=(ADDS_NONE,))
+        for job in jobs.jobs((0, 1))
+        if ADDS_NONE in job.claims and job.axis == "threshold" and job.dose in {0.5, 0.9}
+    ]
+
+    def run(told):
+        return jobs.curves(
+            chosen,
+            rehearsal.source,
+            rehearsal.store,
+            workers=2,
+            command="mnistrobust curves",
+            finished=lambda *progress: told.append(progress),
+        )
+
+    first, later = [], []
+    found, again = run(first), run(later)
+
+    (curve,) = found.curves
+    assert (curve.claim, curve.axis, curve.doses) == (ADDS_NONE, "threshold", (0.5, 0.9))
+    assert [len(row) for row in curve.margins] == [2, 2]
+    assert len({margin for row in curve.margins for margin in row}) == 4
+    assert found.to_json() == again.to_json()
+    assert first == later == [(done, 4, None) for done in (1, 2, 3, 4)]
+    document = replace(chosen[2], seed=0).margins(rehearsal.source, rehearsal.store)
+    assert curve.margins[0][1] == document[ADDS_NONE]
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="interrupts are sent in another way on Windows")
+def test_an_interrupt_ends_the_command_and_its_processes(tmp_path):
+    """Ctrl-C does not wait for networks in training; what is finished stays in the store."""
+    where = ("--data", "mnist5k", "--store", tmp_path, "--output", tmp_path / "curves.json")
+    command = [sys.executable, "-m", "mnistrobust", "curves", "--seeds", "2", "--workers", "2"]
+    with subprocess.Popen(
+        [*command, *map(str, where)], cwd=ROOT, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as running:
+        wait_for(lambda: list(tmp_path.rglob("*.entry")))
+        workers = children_of(running.pid, "spawn_main", recursive=False)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=30)
+
+    assert len(workers) == 2
+    assert running.returncode == 130, err
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].endswith("run the same command to go on.")
+    assert psutil().wait_procs(workers, timeout=10)[1] == []
+    assert not (tmp_path / "curves.json").exists()

@@ -1,0 +1,155 @@
+"""The catalogue of laws sees what is wrong with a transform, and shows it on a small image."""
+
+import random
+import re
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from mnistrobust import transforms
+from mnistrobust.errors import UsageError
+from mnistrobust.fuzzing import LAWS, check_transform
+from mnistrobust.fuzzing.laws import KEPT
+from specs.helpers import ROOT
+
+
+def crop(x):
+    return x[:, 1:, 1:]
+
+
+def widen(x):
+    return x.astype("float64") / 2
+
+
+def darken_in_place(x):
+    x *= 0.5
+    return x
+
+
+def brighten(x):
+    return x * 1.3
+
+
+def centre_on_the_set(x):
+    return np.abs(x - x.mean(axis=0))
+
+
+def ignore_the_strides(x):
+    plain = np.empty(x.shape, x.dtype).strides
+    return np.lib.stride_tricks.as_strided(x, x.shape, plain).copy()
+
+
+def redraw(x):
+    return x * np.float32(np.random.default_rng().random())
+
+
+def toss(x):
+    return x * (random.random() < 2)
+
+
+def flip_rows(x):
+    return x[:, ::-1].copy()
+
+
+def forget_the_frame(x):
+    return np.array(x)
+
+
+def rotate_about_a_corner(x):
+    c, s = np.cos(0.3), np.sin(0.3)
+    return ndimage.affine_transform(x, [[1, 0, 0], [0, c, -s], [0, s, c]], order=1)
+
+
+WRONG = {
+    "shape": crop,
+    "dtype": widen,
+    "input": darken_in_place,
+    "range": brighten,
+    "alone": centre_on_the_set,
+    "layout": ignore_the_strides,
+    "repeatable": redraw,
+    "generators": toss,
+    "shapes": flip_rows,
+    "frames": forget_the_frame,
+    "half_turn": rotate_about_a_corner,
+}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_transform_that_breaks_a_law_is_shown_on_a_small_image(law):
+    """The message names transform and law, and its code repeats the failure on its own."""
+    wrong = WRONG[law]
+    with pytest.raises(AssertionError) as caught:
+        check_transform(wrong, [law])
+
+    message = str(caught.value)
+    assert message.startswith(f"{wrong.__name__} breaks the law '{law}' ({LAWS[law].__doc__}): ")
+    code = re.search(r"\n\n((?:    .*\n?|\n)+)$", message)[1].replace("    ", "")
+    assert f"\n{wrong.__name__}(images)" in code
+    names = {wrong.__name__: lambda images: images}
+    exec(code, names)  # noqa: S102 - what a reader pastes
+    images = names["images"]
+    assert len(images) <= 2
+    assert np.count_nonzero(images) <= 4
+    assert LAWS[law](wrong, images)
+
+
+def test_the_pages_example_fails_as_the_page_says():
+    """Its code runs, and the first line of the failure is the page's."""
+    page = (ROOT / "mnistrobust" / "fuzzing" / "README.md").read_text("utf-8")
+    code, said = re.findall(r"```(?:python)?\n(.*?)```", page, re.DOTALL)[:2]
+    names = {}
+    exec(code, names)  # noqa: S102
+    with pytest.raises(AssertionError) as caught:
+        names["test_brighten"]()
+
+    assert str(caught.value).splitlines()[0].rpartition(":")[0] in said
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [transforms.invert, transforms.offset_noise, lambda x, rng: x * rng.random()],
+    ids=["invert", "offset noise", "random"],
+)
+def test_a_transform_that_keeps_a_law_passes(transform):
+    """A generator is drawn for it where it takes one; `keeps` says which laws count."""
+    check_transform(transform, ["shape", "dtype", "input", "alone", "repeatable", "generators"])
+
+
+def test_a_random_transform_is_repeated_with_its_seed():
+    """The code to paste has the generator too."""
+
+    def noise_for_each(x, rng):
+        return x + rng.random(x.shape).astype(x.dtype)
+
+    with pytest.raises(AssertionError, match=r"noise_for_each\(images, np.random.default_rng\(0\)"):
+        check_transform(noise_for_each, ["alone"])
+
+
+def test_an_error_of_the_transform_breaks_any_law():
+    """It is named, with an example that raises it."""
+
+    def fail_on_ink(x):
+        if x.any():
+            raise KeyError("ink")
+        return x.copy()
+
+    with pytest.raises(AssertionError, match=r"'dtype'.*: it raises KeyError: 'ink'") as caught:
+        check_transform(fail_on_ink, ["dtype"])
+    assert "make_images(n=1, ink=1, " in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_transform_of_square_images_is_checked_by_eight_laws():
+    """Nobody has to name them; frames, other shapes and turned images are for who asks."""
+    assert set(LAWS) - set(KEPT) == {"shapes", "frames", "half_turn"}
+    check_transform(lambda x: x[:, ::-1].copy())
+    with pytest.raises(AssertionError, match="toss breaks the law 'generators'"):
+        check_transform(toss)
+
+
+def test_an_unknown_law_is_named():
+    """With the nearest that there is."""
+    with pytest.raises(UsageError, match="Unknown law 'shap': did you mean 'shape"):
+        check_transform(transforms.invert, ["shap"])

@@ -1,0 +1,349 @@
+"""Mistakes are put into copies of the library, and the suite's answer is counted."""
+
+import ast
+import dataclasses
+import json
+import shutil
+
+import pytest
+
+from mnistrobust.errors import MnistRobustError, UsageError
+from mnistrobust.evidence import load
+from mnistrobust.judging.regression import checks_of
+from mnistrobust.mutants import matrix
+from mnistrobust.mutants import trial as running
+from mnistrobust.mutants.faults import FAULTS, Edit, Fault, fault_named
+from mnistrobust.mutants.matrix import Matrix, Trial
+from mnistrobust.mutants.tables import known
+from specs.helpers import ROOT
+from specs.helpers.source_tree import check_once
+from specs.helpers.synthetic import WINS
+
+SPEC = f"specs/claims/test_ann.py::test_{WINS.partition('.')[2]}"
+LAW = "specs/properties/test_noise.py::test_pure_noise_is_uniform"
+HEAD = {"command": "mnistrobust mutants", "machine": "a chip, 2 cores, Linux", "versions": {}}
+SHUFFLED = FAULTS["labels-shuffled"]
+
+
+def trial(fault="one-epoch", size="", failed=()):
+    return Trial(
+        fault=fault,
+        size=size,
+        mistake=fault_named(fault).described(size),
+        failed=tuple(failed),
+        passed=9,
+        seconds=1.0,
+    )
+
+
+def found(*trials):
+    return Matrix(head=HEAD, trials=trials)
+
+
+def test_every_fault_fits_todays_code():
+    """Each text that an edit replaces is there once."""
+    edits = [(fault.name, edit) for fault in FAULTS.values() for edit in fault.edits]
+    texts = {e.file: (ROOT / "mnistrobust" / e.file).read_text("utf-8") for _, e in edits}
+
+    for name, edit in edits:
+        check_once(texts[edit.file], edit.before, f"{edit.file}, for {name}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
+def test_every_fault_is_another_program(fault, tmp_path):
+    """The edited files are Python, at every size, and not what they were."""
+    for size in fault.sizes:
+        for name in {edit.file for edit in fault.edits}:
+            path = tmp_path / name
+            path.parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / "mnistrobust" / name, path)
+        before = {path: path.read_text("utf-8") for path in tmp_path.rglob("*.py")}
+        fault.put_into(tmp_path, size)
+
+        for path, text in before.items():
+            assert ast.dump(ast.parse(path.read_text("utf-8"))) != ast.dump(ast.parse(text))
+            assert "{size}" not in path.read_text("utf-8")
+
+
+def test_faults_are_named_once_and_have_sizes_where_they_use_them():
+    """At least 25, each with its own name and mistake; a size that is not used is none."""
+    assert len(FAULTS) >= 25
+    assert len({fault.mistake for fault in FAULTS.values()}) == len(FAULTS)
+    for fault in FAULTS.values():
+        used = any("{size}" in edit.after for edit in fault.edits)
+        assert used == ("{size}" in fault.mistake) == (fault.sizes != ("",)), fault.name
+
+
+def test_an_edit_that_fits_nothing_is_an_error(tmp_path):
+    """A fault whose text has gone is told, not run."""
+    (tmp_path / "x.py").write_text("a = 1\na = 1\n")
+    fault = Fault(name="f", mistake="m", edits=(Edit("x.py", "a = 1", "a = 2"),))
+
+    with pytest.raises(MnistRobustError, match="found 2 times"):
+        fault.put_into(tmp_path, "")
+
+
+def test_an_unknown_fault_is_told_the_nearest():
+    """The error names one."""
+    with pytest.raises(UsageError, match="one-epoch"):
+        fault_named("one-epochs")
+
+
+def test_the_matrix_counts_faults_at_their_first_size():
+    """A fault that is only seen when it is larger survives, and says from which size it is seen."""
+    small, large = trial(SHUFFLED.name, "0.1"), trial(SHUFFLED.name, "0.3", [SPEC])
+    whole = found(trial(failed=[SPEC, LAW]), trial("always-zero", failed=[LAW]), small, large)
+
+    assert whole.survivors == (small,)
+    assert whole.smallest_seen(SHUFFLED.name) == "0.3"
+    assert whole.kills(WINS) == ["one-epoch"]
+    assert whole.summary == "2 of 3 faults are seen, 1 of them by the claims alone"
+    assert SHUFFLED.described("0.3") in matrix.markdown(whole)
+
+
+def test_the_matrix_survives_its_file(tmp_path):
+    """What is written is read back; another file is refused."""
+    whole = found(trial(failed=[SPEC]), trial("always-zero"))
+    path = tmp_path / "matrix.json"
+    path.write_text(whole.to_json(), "utf-8")
+
+    assert known(path) == whole
+    for text in ("", "{}", '{"head": {}, "trials": [{}]}', "[]"):
+        path.write_text(text)
+        with pytest.raises(UsageError, match=r"no kill matrix|Expecting value"):
+            known(path)
+
+
+SUITE = """
+from mnistrobust.transforms import NOISE_LABEL
+
+def test_label(): assert NOISE_LABEL == 10
+def test_other(): assert True
+"""
+
+
+SINGLE_DRAWS_FOR_TEXT = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "specs" / "library")!r})
+
+from pathlib import Path
+from mnistrobust import transforms
+from specs.helpers.source_tree import check_once
+
+def test_text(): check_once(Path(transforms.__file__).read_text(), "NOISE_LABEL = 10", "x")
+def test_other(): assert True
+"""
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A clone of this library with a suite of two specs."""
+    folder = tmp_path / "clone"
+    shutil.copytree(
+        ROOT / "mnistrobust", folder / "mnistrobust", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (folder / "specs" / "claims").mkdir(parents=True)
+    (folder / "specs" / "claims" / "test_ann.py").write_text(SUITE)
+    (folder / "conftest.py").write_text("def pytest_addoption(parser):\n" + OPTIONS)
+    (folder / "pyproject.toml").write_text("[tool.pytest]\npythonpath = ['.']\n")
+    return folder
+
+
+OPTIONS = "".join(
+    f"    parser.addoption('{name}', **{options})\n"
+    for name, options in (
+        ("--data", {}),
+        ("--store", {}),
+        ("--offline", {"action": "store_true"}),
+    )
+)
+LABEL = Fault(
+    name="one-epoch",
+    mistake="the label is {size}",
+    sizes=("10", "11", "12"),
+    edits=(Edit("transforms.py", "NOISE_LABEL = 10", "NOISE_LABEL = {size}"),),
+)
+
+
+@pytest.mark.slow
+def test_a_fault_grows_until_the_suite_sees_it(clone, tmp_path):
+    """The size that changes nothing passes, the next one fails, the last is not tried."""
+    told = []
+    trials = running.trials([LABEL], clone, tmp_path / "trials", "0", told.append)
+
+    assert [(each.fault, each.size) for each in trials] == [
+        ("sound", ""),
+        ("one-epoch", "10"),
+        ("one-epoch", "11"),
+    ]
+    assert [each.failed for each in trials] == [
+        (),
+        (),
+        ("specs/claims/test_ann.py::test_label",),
+    ]
+    assert [each.passed for each in trials] == [2, 2, 1]
+    assert told == trials
+    assert "NOISE_LABEL = 10" in (clone / "mnistrobust" / "transforms.py").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_a_spec_that_misses_its_text_in_the_source_has_seen_nothing(clone, tmp_path):
+    """A fault replaces text that specs edit too: their failure says nothing about the mistake."""
+    (clone / "specs" / "claims" / "test_ann.py").write_text(SINGLE_DRAWS_FOR_TEXT)
+    trials = running.trials([LABEL], clone, tmp_path / "trials", "0", lambda _: None)
+
+    assert [(each.size, each.failed, each.passed) for each in trials[1:]] == [
+        ("10", (), 2),
+        ("11", (), 1),
+        ("12", (), 1),
+    ]
+
+
+@pytest.mark.slow
+def test_what_is_finished_is_kept(clone, tmp_path):
+    """A second run tries nothing again, but a fault with other edits; another clone everything."""
+    first = running.trials([LABEL], clone, tmp_path / "trials", "0", lambda _: None)
+    folder = running.trials_folder(tmp_path, clone)
+    with (clone / "mnistrobust" / "mutants" / "faults.toml").open("a") as file:
+        file.write("more = 1\n")
+    assert running.trials_folder(tmp_path, clone) == folder
+    (clone / "specs" / "claims" / "test_ann.py").write_text("def test_x(): assert False\n")
+    other = dataclasses.replace(LABEL, edits=(Edit("transforms.py", "PIXELS = 784", "PIXELS = 9"),))
+
+    assert running.trials([LABEL], clone, tmp_path / "trials", "0", lambda _: None) == first
+    sound, changed = running.trials([other], clone, tmp_path / "trials", "0", lambda _: None)
+    assert (sound, changed.failed) == (first[0], ("specs/claims/test_ann.py::test_x",))
+    assert running.trials_folder(tmp_path, clone) != folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("suite", "said"),
+    [
+        ("def test_x(): assert False\n", "test_ann.py::test_x"),
+        ("import nowhere\n", "test_ann"),
+        ("import os; os.kill(os.getpid(), 9)\n", "does not start"),
+    ],
+)
+def test_a_suite_that_fails_without_a_fault_ends_the_run(suite, said, clone, tmp_path):
+    """Nothing would follow from it."""
+    (clone / "specs" / "claims" / "test_ann.py").write_text(suite)
+
+    with pytest.raises(MnistRobustError, match=rf"fails without a fault \(.*{said}"):
+        running.trials([LABEL], clone, tmp_path / "trials", "0", lambda _: None)
+
+
+@pytest.mark.slow  # as the default suite runs in each trial, which cannot wait for its own outcome
+def test_the_committed_matrix_shows_that_the_suite_can_fail():
+    """It is of today's faults; nothing sound fails, and each claim that can be checked sees some."""
+    whole = known(ROOT / "mnistrobust" / "evidence" / "mutants.json")
+    sound = [each for each in whole.trials if each.fault == running.SOUND.name]
+    checkable = [
+        claim
+        for claim, named in checks_of(load("mnist5k")).intervals.items()
+        if any(interval.checkable for interval in named.values())
+    ]
+
+    assert [each.fault for each in whole.first] == list(FAULTS)
+    assert [each.failed for each in sound] == [()]
+    assert len(whole.survivors) <= 3
+    assert [claim for claim in checkable if not whole.kills(claim)] == []
+    assert {each.fault for each in whole.survivors} == {
+        fault.name for fault in FAULTS.values() if fault.unseen
+    }
+
+
+def test_faults_and_a_known_matrix_are_shown(command, tmp_path):
+    """The list and an earlier run's matrix are printed; a survivor means exit code 1."""
+    path = tmp_path / "matrix.json"
+    path.write_text(found(trial(failed=[SPEC]), trial("always-zero")).to_json(), "utf-8")
+
+    assert len(json.loads(command("mutants", "--list", "--json").out)) == len(FAULTS)
+    listed = command("mutants", "--list").out
+    assert ("never-shuffled" in listed, "{size}" in listed) == (True, False)
+    shown = command("mutants", "--from", path)
+    assert (shown.code, "1 of 2 faults are seen" in shown.out) == (1, True)
+    assert json.loads(command("mutants", "--from", path, "--json").out)["trials"][0]["failed"] == [
+        SPEC
+    ]
+    path.write_text(found(trial(failed=[SPEC])).to_json(), "utf-8")
+    shown = command("mutants", "--from", path, "--markdown")
+    assert (shown.code, "**1 of 1 faults are seen" in shown.out) == (0, True)
+
+
+def test_a_survivor_with_a_reason_is_as_expected(command, tmp_path):
+    """Only a fault that is not seen, and of which nobody has said why, ends with exit code 1."""
+    reasons = {bool(fault.unseen): fault.name for fault in FAULTS.values()}
+    path = tmp_path / "matrix.json"
+    for explained, name in reasons.items():
+        path.write_text(found(trial(name, FAULTS[name].sizes[0])).to_json(), "utf-8")
+
+        assert command("mutants", "--from", path).code == (0 if explained else 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("one-epochs",), "one-epoch"),
+        (("--from", "nowhere.json"), "--from nowhere.json: No such file"),
+        (("--from", "x", "--output", "no/folder/x.json"), "a file in an existing folder"),
+    ],
+)
+def test_wrong_words_are_one_line(arguments, said, command):
+    """Each names what is wrong, before anything runs."""
+    ended = command("mutants", *arguments)
+
+    assert ended.code == 2
+    assert said in ended.error
+
+
+JUNIT = """<testsuites><testsuite>
+<testcase classname="specs.suite.test_a" name="test_good"/>
+<testcase classname="specs.suite.test_a" name="test_bad[1]"><failure message="assert 1"/></testcase>
+<testcase classname="specs.suite.test_a" name="test_text"><failure message="NotInSourceError: x"/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_failed_specs_are_those_of_pytests_report(tmp_path, monkeypatch):
+    """A spec that fails has seen the mistake; one that misses its text in the source has not."""
+
+    def run_pytest(arguments, folder, **_):
+        assert "--data=mnist5k" in arguments
+        (folder / "junit.xml").write_text(JUNIT)
+        return 1
+
+    monkeypatch.setattr(running, "run_pytest", run_pytest)
+
+    found = running._suite(tmp_path, tmp_path / "store", "0")
+
+    assert found == (["specs/suite/test_a.py::test_bad"], 1)
+
+
+def test_sizes_are_tried_until_one_is_seen(monkeypatch, tmp_path):
+    """The sound library first; then the smallest size, and no further than the first that is seen."""
+
+    def tried(fault, size, *_):
+        return Trial(
+            fault=fault.name, size=size, mistake="m", failed=(SPEC,) * (size == "11"), passed=9, seconds=1.0
+        )  # fmt: skip
+
+    monkeypatch.setattr(running, "_trial", tried)
+
+    told = running.trials([LABEL], tmp_path, tmp_path, "0", lambda _: None)
+
+    assert [(each.fault, each.size) for each in told] == [
+        ("sound", ""),
+        (LABEL.name, "10"),
+        (LABEL.name, "11"),
+    ]
+
+
+def test_an_edit_goes_into_its_place_at_its_size(tmp_path):
+    """Several edits of one file do not disturb each other, and nothing else changes."""
+    (tmp_path / "x.py").write_text("a = 1\nb = 2\nc = 3\n")
+    edits = (Edit("x.py", "a = 1", "a = {size}"), Edit("x.py", "c = 3", "long = '{size}'"))
+
+    Fault(name="f", mistake="m", edits=edits).put_into(tmp_path, "7")
+
+    assert (tmp_path / "x.py").read_text() == "a = 7\nb = 2\nlong = '7'\n"

@@ -1,0 +1,370 @@
+"""One replicate of many: what its process is asked for, and how replicates become evidence."""
+
+import threading
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mnistrobust import engine, training
+from mnistrobust.conditions import Condition
+from mnistrobust.recipes import RECIPES
+from mnistrobust.replicates import Replicate, keys, many, progress, schedule
+from mnistrobust.replicates.progress import Board
+from mnistrobust.report import console
+from mnistrobust.store import Entry, Store
+from specs.helpers import standin
+from specs.helpers.synthetic import WINS
+
+RECIPE = "ann_1000"
+
+
+def test_a_replicates_process_has_its_seed_data_and_store(tmp_path, monkeypatch):
+    """One process on one core, offline, without evidence, in a store of its own."""
+    job = standin.jobs(tmp_path, 3)[2]
+    job.folder.mkdir(parents=True)
+    noted = {}
+
+    def run_pytest(arguments, folder, **options):
+        noted.update(options, arguments=arguments, folder=folder)
+        Path(arguments[arguments.index("--results") + 1]).write_text(standin.make(job), "utf-8")
+        return 0
+
+    monkeypatch.setattr(many, "run_pytest", run_pytest)
+
+    assert many.make_replicate(job) == standin.make(job)
+    expected = {
+        ("--seeds", "3-3"), ("--data", "mnist5k"), ("--store", str(job.folder / "store")),
+        ("--evidence", "none"), ("-n", "0"),
+    }  # fmt: skip
+    assert expected < {*pairwise(noted["arguments"])}
+    assert "--offline" in noted["arguments"]
+    assert noted["folder"] == job.clone
+    assert noted["environment"]["LOKY_MAX_CPU_COUNT"] == "1"
+    assert noted["apart"]
+
+
+def test_evidence_has_each_seeds_own_figures(tmp_path):
+    """Every column follows the order of the seeds, whichever replicate ended first."""
+    jobs = standin.jobs(tmp_path, 3)
+    many.replicate(jobs[1:], make=standin.make, workers=1)
+    many.replicate(jobs, make=standin.make, workers=1)
+
+    found = many.evidence_of(jobs, 1000)
+
+    outcomes = [standin.results(job).outcomes[0] for job in jobs]
+    measured = found.claims[WINS]
+    assert found.seeds == (1, 2, 3)
+    assert found.head.images == 1000
+    assert measured.figures["plain"] == tuple(each.figures["plain"] for each in outcomes)
+    for name in ("margin", "halved", "doubled"):
+        assert measured.margins[name] == tuple(getattr(each, name) for each in outcomes)
+
+
+def test_an_evaluation_is_of_its_weights_condition_seed_and_code(mnist5k, tmp_path, monkeypatch):
+    """Whatever an evaluation depends on changes its key, and the same gives the same key."""
+    store = Store(tmp_path)
+
+    def key(seed=0, condition="clean", weights=0.0):
+        replicate = Replicate(seed, mnist5k.source, store)
+        entry = Entry({"weight00": np.full(2, weights)}, {"history": {}})
+        store.put(replicate.model_key(RECIPE), entry)
+        return replicate.evaluation_key(RECIPE, condition).digest
+
+    first = key()
+    others = [key(seed=1), key(condition="inverted"), key(weights=1.0)]
+    for name in ("evaluation_code", "reader_code"):
+        with monkeypatch.context() as patch:
+            patch.setattr(keys, name, lambda *_: "another")
+            others.append(key())
+
+    assert key() == first
+    assert len({first, *others}) == 6
+
+
+def test_what_takes_longest_is_trained_first(mnist5k, tmp_path, monkeypatch):
+    """Of a clean ANN, an RNN and an ANN of 1,000 rows; the shortest would else be waited for."""
+    trained = []
+    monkeypatch.setattr(engine, "is_compiled", lambda _: True)
+    monkeypatch.setattr(Replicate, "fulfil", lambda _, task: trained.append(task.recipe.name))
+    replicate = Replicate(0, mnist5k.source, Store(tmp_path))
+
+    schedule.work(replicate, [replicate.task(name) for name in ("ann_1000", "ann", "rnn")])
+
+    assert trained == ["rnn", "ann", "ann_1000"]
+
+
+def test_images_are_perturbed_for_all_networks_at_once(mnist5k, tmp_path, monkeypatch):
+    """Once what can be trained is trained, a dose comes with the networks that are shown it."""
+    done = []
+
+    def note(tasks):
+        done.append([(task.recipe.name, [each.name for each in task.conditions]) for task in tasks])
+
+    monkeypatch.setattr(engine, "is_compiled", lambda _: True)
+    monkeypatch.setattr(Replicate, "fulfil", lambda _, task: note([task]))
+    monkeypatch.setattr(Replicate, "evaluate_together", lambda _, tasks: note(tasks))
+    replicate = Replicate(0, mnist5k.source, Store(tmp_path))
+    shown = {"ann_1000": ["clean", "rotate:15", "rotate:30"], "ann": ["rotate:15"]}
+
+    schedule.work(replicate, [replicate.task(*each) for each in shown.items()])
+
+    trainings, evaluations = done[:2], done[2:]
+    assert trainings == [[("ann", [])], [("ann_1000", ["clean"])]]
+    assert evaluations == [
+        [("ann_1000", ["rotate:15"]), ("ann", ["rotate:15"])],
+        [("ann_1000", ["rotate:30"])],
+    ]
+
+
+@pytest.mark.parametrize(("name", "seed"), [("ann_1000", 0), ("ann_1000 (seed 3)", 3)])
+def test_progress_names_the_seed_of_a_fresh_replicate(name, seed, mnist5k, tmp_path):
+    """The suite's own needs none."""
+    replicate = Replicate(seed, mnist5k.source, Store(tmp_path))
+
+    assert replicate.label(replicate.recipes[RECIPE]) == name
+
+
+def test_a_killed_replicate_is_tried_once_more(tmp_path):
+    """The second time it is an error; every other replicate is kept."""
+    tried = []
+
+    def make(job):
+        tried.append(job.seed)
+        if job.seed == 2 and (tried.count(2) == 1 or "always" in str(job.folder)):
+            raise many.ReplicateKilledError("Seed 2: signal 9.")
+        return standin.make(job)
+
+    assert many.replicate(standin.jobs(tmp_path / "once", 3), make=make, workers=1) == 3
+    assert sorted(tried) == [1, 2, 2, 3]
+    with pytest.raises(many.ReplicateKilledError, match="Seed 2"):
+        many.replicate(standin.jobs(tmp_path / "always", 3), make=make, workers=1)
+    assert len(list((tmp_path / "always").glob("seed-*.json"))) == 2
+
+
+def test_progress_is_the_share_of_the_work_that_is_done(tmp_path):
+    """A network in training counts by its epochs, and every network by its cost."""
+    board = Board(tmp_path)
+    board.plan({"ann": ("ann", 10.0), "rnn": ("rnn", 30.0)})
+    board.report("rnn", 5, 10)
+    half = board.look()
+    board.report("ann", 10, 10)
+    board.finish("ann")
+
+    assert (half.done, half.total, half.fraction) == (0, 2, 15 / 40)
+    assert half.running == ("training rnn 5/10",)
+    assert (board.look().done, board.look().fraction) == (1, pytest.approx(10 / 40))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands, and the function that sets it."""
+
+    def set_to(seconds):
+        monkeypatch.setattr(progress.time, "time", lambda: 1000.0 + seconds)
+
+    set_to(0)
+    return set_to
+
+
+def test_the_time_left_is_measured_for_each_kind_of_network(tmp_path, clock):
+    """A cheap network says nothing of a dear one, once that is measured; before, the costs do."""
+    board = Board(tmp_path)
+    board.plan({"ann": ("ann", 1.0), "rnn": ("rnn", 10.0), "rnn_noisy": ("rnn", 20.0)})
+    clock(50)  # compiling costs time, and is no part of any training
+    board.report("ann", 0, 10)
+    assert board.look().left is None
+    clock(51)
+    board.report("ann", 5, 10)
+    by_cost = board.look().left
+    clock(52)
+    board.finish("ann")
+    board.report("rnn", 0, 10)
+    clock(60)
+    board.report("rnn", 1, 10)
+    measured = board.look()
+    clock(64)
+
+    assert by_cost == 2 * (0.5 + 10 + 20)  # seconds for a cost of 1
+    assert measured.left == 8 * (9 + 20)  # seconds for a cost of 1
+    assert board.look().left == measured.left - 4
+    assert measured.fraction == pytest.approx((2 + 8) / (2 + 80 + 160))
+    assert str(measured) == "training rnn 1/10 · 1 of 3 done · about 4 min left"
+
+
+def test_the_time_left_for_seeds_counts_rounds_of_workers(tmp_path, monkeypatch):
+    """The first of two that run side by side has not taken the time of two."""
+    now, told = [0.0], []
+
+    def attempts(jobs, *_):
+        for job in jobs:
+            now[0] += 10.0 * (job.seed % 2)  # two end at a time
+            yield job, many._attempt(job, standin.make)[1], None
+
+    monkeypatch.setattr(many, "_attempts", attempts)
+    monkeypatch.setattr(many.time, "monotonic", lambda: now[0])
+    jobs = standin.jobs(tmp_path, 5)
+
+    many.replicate(jobs, workers=2, finished=lambda *each: told.append(each))
+
+    left = [seconds for _, _, seconds in told[:6]]
+    assert left == [None, 20.0, 20.0, 10.0, 10.0, 0.0]
+
+
+def test_a_pipe_hears_that_the_last_note_still_stands(monkeypatch):
+    """Nothing is silent for long."""
+    notes, again = [], threading.Event()
+
+    def note(text):
+        notes.append(text)
+        _ = text == "predicting clean · 0 s so far" and again.set()
+
+    monkeypatch.setattr(console, "note", note)
+    monkeypatch.setattr(console, "_SILENCE", 0.01)
+    with console.progress() as tell:  # may say that it is starting, where the first step comes late
+        tell("predicting clean", 0.0)
+        assert again.wait(30)
+
+    first = notes.index("predicting clean")
+    assert notes[first + 1] == "predicting clean · 0 s so far"
+
+
+def test_a_pipe_gets_no_line_for_each_step(monkeypatch):
+    """The first one at once, and the last one at the end."""
+    notes = []
+    monkeypatch.setattr(console, "note", notes.append)
+
+    with console.progress() as tell:
+        for name in ("clean", "inverted", "blank"):
+            tell(f"predicting {name}", 0.0)
+
+    assert notes == ["predicting clean", "predicting blank"]
+
+
+def test_processes_side_by_side_share_what_is_left(tmp_path, clock):
+    """But one training does not end earlier because another process is idle."""
+    board = Board(tmp_path)
+    board.plan({"rnn": ("rnn", 10.0), "ann": ("ann", 10.0), "cnn": ("cnn", 80.0)})
+    board.report("rnn", 0, 10)
+    clock(5)
+    board.report("rnn", 5, 10)
+    (tmp_path / "0.process").write_text('["ann", 5, 10, "training", 1000.0, 1005.0]')
+
+    assert board.look().left == 80.0
+
+    (tmp_path / "0.process").write_text('["cnn", 7, 8, "training", 935.0, 1005.0]')
+
+    assert board.look().left == pytest.approx((5 + 10 + 10) / 2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(None, ""), (0.4, "about 0 s left"), (99, "about 99 s left"), (100, "about 2 min left"), (9000, "about 2.5 h left")],
+)  # fmt: skip
+def test_a_time_is_said_in_the_unit_that_one_would_use(seconds, said):
+    """An unknown one is not said."""
+    assert progress.time_left(seconds) == said
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """Weights and a learning curve that every training ends with, and which recipes were trained."""
+    weights = [np.full(2, n, np.float32) for n in range(12)]
+    trained, calls = training.Trained(weights, {"loss": [0.5, 0.25]}), []
+
+    def train(recipe, dataset, seed, progress):
+        calls.append((recipe.name, dataset.name, seed))
+        progress(recipe.epochs)
+        return trained
+
+    monkeypatch.setattr(training, "train", train)
+    return trained, calls
+
+
+@pytest.mark.slow
+def test_a_network_is_trained_once_and_comes_back_as_it_was(given, mnist5k, tmp_path):
+    """Its twelve arrays in their order, and its curve; another process reads them from the store."""
+    trained, calls = given
+    for _ in range(2):
+        found = Replicate(3, mnist5k.source, Store(tmp_path)).trained(RECIPE)
+
+        np.testing.assert_array_equal(found.weights, trained.weights)
+        assert found.history == trained.history
+    assert calls == [(RECIPE, "mnist5k", 3)]
+
+
+@pytest.mark.slow
+def test_a_task_evaluates_what_is_missing(given, mnist5k, tmp_path, monkeypatch):
+    """Under each of its conditions, with the weights that were trained, and no other."""
+    replicate = Replicate(0, mnist5k.source, Store(tmp_path), Board(tmp_path))
+    model = SimpleNamespace(input_shape=(None, 784), weights=None)
+
+    def rebuilt(recipe, seed, weights):
+        model.weights = (recipe.name, seed, weights)
+        return model
+
+    monkeypatch.setattr(training, "rebuilt", rebuilt)
+    monkeypatch.setattr(training, "reader", lambda _: lambda x: np.eye(10)[x.argmax(axis=1) % 10])
+    task = replicate.task(RECIPE, ["clean", "inverted"])
+    assert not replicate.complete(task)
+
+    replicate.fulfil(task)
+
+    assert replicate.complete(task)
+    assert not replicate.complete(replicate.task(RECIPE, ["clean", "threshold"]))
+    assert model.weights[:2] == (RECIPE, 0)
+    np.testing.assert_array_equal(model.weights[2], given[0].weights)
+    for condition, images in (
+        ("clean", mnist5k.test_images),
+        ("inverted", 1 - mnist5k.test_images),
+    ):
+        found = Replicate(0, mnist5k.source, replicate.store).evaluate(RECIPE, on=condition)
+        assert (found.recipe, found.condition, found.seed) == (RECIPE, condition, 0)
+        np.testing.assert_array_equal(found.predictions[0], images.argmax(axis=1) % 10)
+        np.testing.assert_array_equal(found.labels[0], mnist5k.test_labels)
+
+
+@pytest.mark.slow
+def test_networks_are_evaluated_together_as_each_for_itself(mnist5k, tmp_path, monkeypatch):
+    """The images are drawn once, each network keeps its own predictions, none is made twice."""
+    store, names, drawn = Store(tmp_path), ("ann_1000", "cnn_1000", "ann"), []
+    replicate = Replicate(0, mnist5k.source, store, Board(tmp_path))
+    for name in names[:2]:
+        weights = training.build(replicate.recipes[name], 0).get_weights()
+        tensors = {f"weight{n:02}": weight for n, weight in enumerate(weights)}
+        store.put(replicate.model_key(name), Entry(tensors, {"history": {}}))
+    alone = [Replicate(0, mnist5k.source, store).evaluate(name, on="shift:3") for name in names[:2]]
+    store.path(replicate.evaluation_key("cnn_1000", "shift:3")).unlink()
+    store.path(replicate.evaluation_key("ann_1000", "shift:3")).unlink()
+    drawing = Condition.drawn
+    monkeypatch.setattr(
+        Condition, "drawn", lambda *given: drawn.append(given[0].name) or drawing(*given)
+    )
+
+    for _ in range(2):
+        replicate.evaluate_together([replicate.task(name, ["shift:3"]) for name in names])
+
+    assert drawn == ["shift:3"]
+    assert store.digest(replicate.model_key("ann")) is None  # another process trains it
+    for expected in alone:
+        kept = Replicate(0, mnist5k.source, store).stored_evaluation(expected.recipe, on="shift:3")
+        assert kept.to_entry().to_bytes() == expected.to_entry().to_bytes()
+
+
+@pytest.mark.parametrize("name", ["code_digests", "versions"])
+def test_replicates_of_other_code_or_versions_lie_elsewhere(name, mnist5k, tmp_path, monkeypatch):
+    """What they made does not count as made."""
+    before = many.replicates_folder(tmp_path, mnist5k.source)
+
+    monkeypatch.setattr(many, name, lambda: {"another": "1"})
+
+    assert many.replicates_folder(tmp_path, mnist5k.source) != before
+
+
+def test_the_cost_of_a_training_grows_with_images_and_epochs():
+    """A CNN of two epochs on all images, and one of ten on a thousand."""
+    whole, few = (schedule.cost(RECIPES[name], 4000) for name in ("cnn", "cnn_1000"))
+
+    assert whole / few == pytest.approx((2 * 4000) / (10 * 1000))

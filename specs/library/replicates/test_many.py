@@ -1,0 +1,266 @@
+"""Replicates add up, whatever ends a run, and the evidence is the same bytes."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mnistrobust.errors import MnistRobustError, UsageError
+from mnistrobust.replicates import cluster, many
+from mnistrobust.replicates.many import ReplicateKilledError
+from specs.helpers import ROOT, standin
+from specs.helpers.processes import PATIENCE, children_of, psutil, wait_for
+
+pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
+
+COUNT = 8
+PROGRAM = """
+import sys
+from pathlib import Path
+from specs.helpers import standin
+from mnistrobust.replicates import cluster, many
+
+folder, backend = Path(sys.argv[1]), sys.argv[2]
+jobs = standin.jobs(folder, int(sys.argv[3]))
+print("begun", flush=True)
+many.replicate(jobs, workers=2, backend=backend, make=standin.slow)
+(folder / "evidence.json").write_text(many.evidence_of(jobs, 1000).to_json())
+"""
+
+
+def evidence(folder, count=COUNT, **options):
+    """Make the replicates that are missing and return the evidence as text."""
+    jobs = standin.jobs(folder, count)
+    options = {"make": standin.make, "workers": 2, **options}
+    many.replicate(jobs, **options)
+    return many.evidence_of(jobs, 1000).to_json()
+
+
+@pytest.fixture
+def started(surroundings, tmp_path):
+    """Start a replication in a process of its own, once it has begun."""
+    paths = [str(ROOT), str(Path(standin.__file__).parent)]
+    surroundings.setenv("PYTHONPATH", os.pathsep.join(paths))
+
+    def start(backend="threading", count=COUNT):
+        command = [sys.executable, "-c", PROGRAM, str(tmp_path), backend, str(count)]
+        pipe = subprocess.PIPE
+        running = subprocess.Popen(
+            command, cwd=ROOT, stdout=pipe, text=True, start_new_session=True
+        )
+        assert running.stdout.readline() == "begun\n"
+        return running
+
+    return start
+
+
+def test_runs_add_up_to_the_same_bytes(tmp_path):
+    """Three replicates, then eight, give the evidence of eight at once; none is made twice."""
+    told = []
+    evidence(tmp_path / "parts", 3)
+    parts = evidence(tmp_path / "parts", finished=lambda *each: told.append(each[:2]))
+
+    assert parts == evidence(tmp_path / "whole")
+    assert told[0] == (3, COUNT)
+    assert told[-1] == (COUNT, COUNT)
+    assert not list((tmp_path / "parts" / "unfinished").iterdir())
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_a_killed_replication_resumes_to_the_same_bytes(backend, started, tmp_path):
+    """Killed twenty times at random moments and run once more, it is as if never killed."""
+    moments, kills = random.Random(backend), 0
+    while kills < 20:
+        running = started(backend, 40)
+        time.sleep(moments.uniform(0, 0.6))
+        os.killpg(running.pid, signal.SIGKILL)  # with joblib's own processes, old and new
+        running.communicate()
+        kills += 1
+    running = started(backend, 40)
+    running.communicate(timeout=PATIENCE)
+
+    assert running.returncode == 0
+    assert (tmp_path / "evidence.json").read_text() == evidence(tmp_path / "whole", 40)
+
+
+def test_a_killed_worker_loses_its_own_replicate_only(started, tmp_path):
+    """A worker of joblib's that is killed is replaced; the evidence is complete."""
+    running = started("loky", 12)
+    wait_for(lambda: list(tmp_path.glob("seed-*.json")))
+    workers = children_of(running.pid, "popen_loky_posix")
+    os.kill(workers[0].pid, signal.SIGKILL)
+    running.communicate(timeout=PATIENCE)
+
+    assert running.returncode == 0
+    assert (tmp_path / "evidence.json").read_text() == evidence(tmp_path / "whole", 12)
+
+
+def test_a_killed_replicate_is_made_again(tmp_path):
+    """A replicate whose process is killed once costs one more attempt, and no other replicate."""
+
+    def make(job):
+        if job.seed == 2 and not (job.folder / "killed").exists():
+            (job.folder / "killed").touch()
+            raise ReplicateKilledError("Seed 2: pytest ended without results (signal 9).")
+        return standin.results(job).to_json()
+
+    assert evidence(tmp_path / "killed", make=make) == evidence(tmp_path / "whole")
+
+
+def test_a_replicate_that_is_always_killed_ends_the_run(tmp_path):
+    """After two attempts the error stands; the other replicates are kept."""
+
+    def make(job):
+        if job.seed == 2:
+            raise ReplicateKilledError("Seed 2: pytest ended without results (signal 9).")
+        return standin.results(job).to_json()
+
+    with pytest.raises(ReplicateKilledError, match="Seed 2"):
+        evidence(tmp_path, make=make)
+    assert len(list(tmp_path.glob("seed-*.json"))) == COUNT - 1
+
+
+def test_a_failed_spec_names_replicate_and_claim(tmp_path):
+    """A replicate with a failed spec is no evidence."""
+    with pytest.raises(MnistRobustError, match=r"Seed 3: ann\.noise_training.*: the figure plain"):
+        evidence(tmp_path, make=standin.failing, workers=1)
+    assert sorted(path.stem for path in tmp_path.glob("*.json")) == ["seed-0001", "seed-0002"]
+
+
+@pytest.mark.parametrize("damage", ["", "{}", "[1, 2", "another seed", "no claim"])
+def test_a_damaged_replicate_is_made_anew(damage, tmp_path):
+    """A file that is not the whole replicate of its seed does not count."""
+    whole = evidence(tmp_path)
+    file = tmp_path / "seed-0003.json"
+    other = (tmp_path / "seed-0004.json").read_text()
+    found = json.loads(file.read_text())
+    found["results"]["claims"] = []
+    damages = {"another seed": other, "no claim": json.dumps(found)}
+    file.write_text(damages.get(damage, damage))
+
+    assert evidence(tmp_path) == whole
+    assert json.loads(file.read_text())["results"]["seeds"] == [3]
+
+
+def test_replicates_with_other_claims_are_no_evidence(tmp_path):
+    """A replicate that lacks a claim of the first is named."""
+
+    def make(job):
+        found = standin.results(job)
+        return replace(found, outcomes=found.outcomes[: 1 + (job.seed != 2)]).to_json()
+
+    with pytest.raises(MnistRobustError, match="Seed 2 has different claims from seed 1"):
+        evidence(tmp_path, make=make)
+
+
+def test_other_code_has_its_own_folder(tmp_path, monkeypatch, mnist5k):
+    """Replicates that other code made are not counted."""
+    before = many.replicates_folder(tmp_path, mnist5k.source)
+    assert before == many.replicates_folder(tmp_path, mnist5k.source)
+    assert before.name.startswith("mnist5k-")
+
+    monkeypatch.setattr(many, "code_digests", lambda: {"recipe ann": "0"})
+    assert many.replicates_folder(tmp_path, mnist5k.source) != before
+
+
+def test_an_engine_that_is_not_installed_is_named(monkeypatch):
+    """What to install is said before anything is made."""
+    monkeypatch.setitem(sys.modules, "distributed", None)
+
+    with pytest.raises(UsageError, match=r"pip install 'mnistrobust\[dask"):
+        cluster.connect("tcp://127.0.0.1:1")
+
+
+def test_the_machines_kind_names_no_machine():
+    """Processor, cores and system; not the host's name."""
+    kind = many.machine()
+
+    assert f"{os.cpu_count()} cores" in kind
+    assert not os.uname().nodename or os.uname().nodename not in kind
+
+
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        ({"avx2": True, "avx512f": True}, ", AVX-512, "),
+        ({"avx2": True, "avx512f": False}, ", AVX2, "),
+        ({"neon": True}, ", NEON, "),
+    ],
+)
+def test_the_machines_kind_names_its_widest_vectors(features, said, monkeypatch):
+    """AVX-512 implies AVX2, and the wider one is named."""
+    monkeypatch.setattr("llvmlite.binding.get_host_cpu_features", lambda: features)
+
+    assert said in many.machine()
+
+
+@pytest.fixture
+def job(tmp_path, mnist5k):
+    """The replicate of seed 1 of a clone whose only spec does as the replicate's folder says."""
+    specs = tmp_path / "clone" / "specs" / "claims"
+    specs.mkdir(parents=True)
+    for name in ("conftest.py", "pyproject.toml"):
+        (tmp_path / "clone" / name).write_text((ROOT / name).read_text("utf-8"))
+    folder = tmp_path / "unfinished" / "seed-0001"
+    folder.mkdir(parents=True)
+    return many.Job(seed=1, source=mnist5k.source, clone=tmp_path / "clone", folder=folder)
+
+
+def write_spec(job, text):
+    (job.clone / "specs" / "claims" / "test_ann.py").write_text(text)
+
+
+def test_a_replicate_is_made_by_the_specs_of_the_clone(job, surroundings):
+    """One process, one core, evidence `none`; declared figures carry its seed and cores."""
+    surroundings.setenv("PYTHONPATH", str(ROOT))
+    write_spec(
+        job,
+        "import joblib\n\n\ndef test_learns_standard_mnist(claim, replicate):\n"
+        "    claim.figures(accuracy=replicate.seed, loss=joblib.cpu_count())\n",
+    )
+
+    found = json.loads(many.make_replicate(job))
+
+    assert found["seeds"] == [1]
+    assert found["claims"][0]["figures"] == {"accuracy": 1, "loss": 1}
+
+
+def test_a_replicate_that_cannot_begin_says_why(job, surroundings):
+    """A spec that cannot be imported fails the replicate; a killed process is told apart."""
+    surroundings.setenv("PYTHONPATH", str(ROOT))
+    write_spec(job, "import os\n\n\ndef test_x():\n    os.kill(os.getpid(), 9)\n")
+    with pytest.raises(ReplicateKilledError, match=r"Seed 1: .*signal 9"):
+        many.make_replicate(job)
+
+    write_spec(job, "import nowhere\n")
+    with pytest.raises(MnistRobustError, match=r"Seed 1: (no claim was read|.*1 error)"):
+        many.replicate([job], workers=1)
+
+
+def test_a_replicate_ends_with_the_process_that_makes_it(job, surroundings):
+    """A replication that is killed leaves no pytest behind."""
+    surroundings.setenv("PYTHONPATH", str(ROOT))
+    mark = job.folder / "pid"
+    write_spec(
+        job,
+        f"import os, time\n\n\ndef test_x():\n    with open({str(mark)!r}, 'w') as file:\n"
+        "        file.write(str(os.getpid()))\n    time.sleep(900)\n",
+    )
+    program = (
+        "import pickle, sys; from mnistrobust.replicates import many; "
+        "many.make_replicate(pickle.loads(bytes.fromhex(sys.argv[1])))"
+    )
+    import pickle
+
+    with subprocess.Popen([sys.executable, "-c", program, pickle.dumps(job).hex()]) as running:
+        child = int(wait_for(lambda: mark.exists() and mark.read_text()))
+        running.kill()
+
+    wait_for(lambda: not psutil().pid_exists(child))

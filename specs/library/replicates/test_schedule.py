@@ -1,0 +1,152 @@
+"""Several processes on one replicate: each network once, and a killed process costs its own only."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mnistrobust.replicates import Replicate, schedule
+from mnistrobust.store import Store
+from specs.helpers import ROOT
+from specs.helpers.processes import PATIENCE, children_of, kill_all, psutil, wait_for
+
+TASKS = {"ann_1000": ["clean", "blur:1"], "ann_threshold_1000": ["threshold", "blur:1"]}
+
+
+def test_there_are_no_more_processes_than_tasks_cores_and_memory_allow(monkeypatch):
+    """The number of processes is the smallest of the three, and at least one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+    def memory(free):
+        monkeypatch.setattr(schedule, "free_memory", lambda: free)
+
+    memory(10**15)
+    assert schedule.worker_count(1) == 1
+    assert 1 <= schedule.worker_count(10**6) <= cores
+    memory(0)
+    assert schedule.worker_count(10**6) == 1
+    memory(3 * schedule.MEMORY_PER_WORKER + 1)
+    assert schedule.worker_count(10**6) <= 3
+
+
+def test_free_memory_is_the_systems(monkeypatch):
+    """It is a part of all memory; a system that tells nothing sets no limit."""
+    total = psutil().virtual_memory().total
+
+    assert 0 < schedule.free_memory() <= total
+    monkeypatch.setattr(schedule, "Path", lambda _: Path("nowhere"))
+    assert schedule.free_memory() == pytest.approx(total, rel=0.01)
+    monkeypatch.delattr(os, "sysconf")
+    assert schedule.free_memory() == math.inf
+
+
+def test_complete_tasks_start_no_process(rehearsal, monkeypatch):
+    """A warm replicate returns at once."""
+    monkeypatch.setattr(schedule, "_side_by_side", lambda *_: pytest.fail("a process starts"))
+
+    schedule.prepare(
+        rehearsal, [rehearsal.task("ann_1000", ["clean", "offset-noise"])] * 2, workers=2
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_bytes_of_one(rehearsal, tmp_path):
+    """Weights and evaluations do not depend on how many processes made them."""
+    stores = []
+    for workers in (1, 2):
+        replicate = Replicate(0, rehearsal.source, Store(tmp_path / str(workers)))
+        tasks = [replicate.task(name, conditions) for name, conditions in TASKS.items()]
+        schedule.prepare(replicate, tasks, workers)
+        entries = replicate.store.entries()
+        stores.append({path.name: path.read_bytes() for path in entries})
+        assert len(entries) == 6
+
+    assert stores[0] == stores[1]
+
+
+COMMAND = ("train", "ann_1000", "ann_noisy", "--workers", "2", "--data", "mnist5k", "--store")
+
+
+@pytest.fixture
+def training(tmp_path, surroundings):
+    """A command that trains in two processes, and those, once they have begun."""
+    surroundings.setenv("PYTHONPATH", str(ROOT))
+    command = [sys.executable, "-m", "mnistrobust", *COMMAND, str(tmp_path / "store")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, start_new_session=True, **pipes) as running:
+        try:
+            wait_for(lambda: len(trainers(running)) == 2)
+            yield running, trainers(running), Store(tmp_path / "store")
+        finally:
+            kill_all([*trainers(running), running])
+
+
+def trainers(running):
+    """The processes that a command trains in."""
+    return children_of(running.pid, "spawn_main", recursive=False)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of POSIX systems")
+@pytest.mark.parametrize("victims", [1, 2])
+def test_a_killed_process_costs_its_own_training_only(victims, training):
+    """The command ends with every network, whoever of its processes is killed."""
+    running, workers, store = training
+    for worker in workers[:victims]:
+        worker.send_signal(signal.SIGKILL)
+
+    out, err = running.communicate(timeout=PATIENCE)
+
+    assert running.returncode == 0, err
+    assert "Traceback" not in err
+    assert "ann_noisy" in out
+    assert len(store.entries()) == 2
+    assert store.facts().keys() == {*store.entries()}
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.skipif(os.name == "nt", reason="interrupts are sent in another way on Windows")
+def test_an_interrupt_while_processes_start_is_not_lost():
+    """It comes once they have started, and ends the command."""
+    with pytest.raises(KeyboardInterrupt), schedule._interrupts_held():
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="interrupts are sent in another way on Windows")
+@pytest.mark.parametrize("whole_group", [True, False], ids=["terminal", "command-only"])
+@pytest.mark.parametrize("locks", [0, 1], ids=["at-once", "in-training"])
+def test_an_interrupt_ends_all_processes_and_says_how_to_go_on(locks, whole_group, training):
+    """Ctrl-C ends command and processes within seconds, without a trace in store or terminal."""
+    running, workers, store = training
+    wait_for(lambda: len(list(store.root.glob("locks/models-*.lock"))) >= locks)
+    if whole_group:
+        os.killpg(running.pid, signal.SIGINT)
+    else:
+        running.send_signal(signal.SIGINT)
+
+    _, err = running.communicate(timeout=30)
+
+    assert running.returncode == 130, err
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].endswith("run the same command to go on.")
+    assert store.facts().keys() == {*store.entries()}
+    assert not list(store.root.rglob("*.tmp"))
+    assert not any(each.is_running() for each in workers)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of POSIX systems")
+def test_processes_end_with_their_parent(training):
+    """When the command itself is killed, its processes do not train on."""
+    running, workers, _ = training
+    running.kill()
+
+    _, alive = psutil().wait_procs(workers, timeout=15)
+
+    assert not alive

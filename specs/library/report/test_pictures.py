@@ -1,0 +1,113 @@
+"""What the page shows of a network: its figures, its mistakes, and the commands for more."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mnistrobust.conditions import CONDITIONS
+from mnistrobust.evaluations import Evaluation
+from mnistrobust.recipes import RECIPES
+from mnistrobust.replicates import Replicate
+from mnistrobust.report import networks, page, pictures
+from mnistrobust.store import Store
+from specs.helpers.reports import run
+
+
+def test_the_most_confident_mistakes_come_first(mnist5k):
+    """Each with its own image, its label, the prediction and the confidence; right ones never."""
+    labels = mnist5k.test_labels.astype(np.uint8)[None]
+    predictions, confidence = labels.copy(), np.full(labels.shape, 0.99, np.float32)
+    predictions[0, [3, 7, 9]] = (labels[0, [3, 7, 9]] + 1) % 10
+    confidence[0, [3, 7, 9]] = (0.5, 0.9, 0.7)
+    facts = {"recipe": "ann", "condition": "clean", "seed": 0, "dataset": "mnist5k", "classes": 10}
+    evaluation = Evaluation(
+        labels=labels, predictions=predictions, confidence=confidence, losses=confidence,
+        input_shape=(784,), **facts,
+    )  # fmt: skip
+
+    found = pictures.mistakes(mnist5k.source, evaluation)
+
+    assert found == [
+        {
+            "address": pictures.address(mnist5k.test_images[place]),
+            "says": f"a {labels[0, place]}, predicted a {predictions[0, place]}",
+            "confidence": pictures._percent(share),
+        }
+        for place, share in ((7, 0.9), (9, 0.7), (3, 0.5))
+    ]
+
+
+def test_a_networks_figures_are_those_of_its_evaluations(rehearsal):
+    """Accuracy on each condition with digits, confidence on noise, and each label's predictions."""
+    recipe, clean = rehearsal.recipes["ann_1000"], rehearsal.evaluate("ann_1000", on="clean")
+    found = networks._network(rehearsal, recipe, rehearsal.trained("ann_1000"), False)
+
+    shown = {each["condition"]: each for each in found["seen"]}
+    assert found["accuracies"][0] == clean.accuracy
+    assert found["confident_of_noise"] == rehearsal.evaluate("ann_1000", on="pure-noise").confident
+    fours = clean.predictions[clean.labels == 4]
+    assert shown["clean"]["confusion"][4] == [round(100 * np.mean(fours == k)) for k in range(10)]
+    assert f"accuracy {clean.accuracy:.4f}, loss {clean.loss:.3f}" in shown["clean"]["figures"]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "verify", "where"),
+    [
+        ((0,), "", ""),
+        ((3,), " --seeds 3-3", " --seed 3"),
+        ((10001, 10002), " --seeds 10001-10002", " --seed 10001"),
+    ],
+)
+def test_commands_on_the_page_have_the_seeds_of_the_run(seeds, verify, where):
+    """Whoever runs them again gets the same run, and the same network."""
+    results = run(seeds=seeds)
+
+    assert page.command(results) == f"mnistrobust verify --data mnist5k{verify}"
+    assert page._where(results) == f" --data mnist5k{where}"
+
+
+def test_a_gallery_of_an_empty_store_names_what_is_missing(mnist5k, tmp_path):
+    """Every recipe is missing, nothing is trained, and the conditions are shown all the same."""
+    store = Store(tmp_path)
+    found = networks.gallery(Replicate(3, mnist5k.source, store))
+
+    assert (found["networks"], found["missing"], found["excuse"]) == ([], [*RECIPES], None)
+    assert store.entries() == []
+    images, labels = pictures.first_draw(mnist5k.source, 3, "offset-noise")
+    shown = {each["condition"]: each["pictures"] for each in found["strips"]}
+    assert [*shown] == [*CONDITIONS]
+    assert shown["offset-noise"][4] == {
+        "address": pictures.address(images[labels.tolist().index(4)]),
+        "says": "a 4",
+    }
+    assert {each["says"] for each in shown["pure-noise"]} == {"noise"}
+
+
+def test_a_data_set_that_is_gone_is_an_excuse(mnist5k, tmp_path):
+    """The gallery has no pictures, and says why."""
+    source = replace(mnist5k.source, name="mnist", path=str(tmp_path / "gone.npz"))
+
+    found = networks.gallery(Replicate(0, source, Store(tmp_path / "store")))
+
+    assert found["strips"] == []
+    assert "gone.npz" in found["excuse"]
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(1.0, "100"), (0.9999, "99.99"), (0.995, "99.50"), (0.5, "50.00")]
+)
+def test_only_certainty_is_100_percent(share, said):
+    """A mistake of 99.99% is not told as one of 100%."""
+    assert pictures._percent(share) == f"{said}\N{NO-BREAK SPACE}%"
+
+
+def test_confidence_of_right_and_wrong_predictions_is_told_apart(rehearsal):
+    """The numbers of both are those of the evaluation."""
+    recipe, clean = rehearsal.recipes["ann_1000"], rehearsal.evaluate("ann_1000", on="clean")
+    found = networks._network(rehearsal, recipe, rehearsal.trained("ann_1000"), False)
+
+    chart = found["seen"][0]["charts"]["Confidence, right against wrong"]
+    right = int((clean.predictions == clean.labels).sum())
+    assert f"right: {right:,} images" in chart
+    assert f"wrong: {clean.n - right:,} images" in chart
