@@ -1,8 +1,11 @@
 """What a model does with images, whatever it does: a prediction for each, or a fault."""
 
 import re
+import time
+from collections import deque
 from contextlib import chdir
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +22,10 @@ NO_NUMBER = "returns NaN or infinity"
 _SECONDS = 10.0  # for a batch; a model that takes longer hangs
 _RESTARTS = 12  # of a model that ends or hangs, before the search ends
 _MORE = 6  # for what comes after the search
+_SLOW = 20  # times the usual seconds of a call
+_LEAST = 1.0  # seconds: no shorter call is slow
+_CALLS = 4  # after so many it is known what is usual
+_SLOW_ONES = 2  # that are looked for, as it takes long
 
 
 class Outcomes(NamedTuple):
@@ -45,8 +52,10 @@ class Subject:
         self._given, self._dataset, self._folder = given, dataset, folder or Path.cwd()
         self.how = how
         self._restarts = 0
-        self.deadly: set[str] = set()  # kinds of faults after which it was opened again
+        self.deadly: set[str] = set()  # kinds of faults that cost too much time to meet them often
         self.together: dict[str, int] = {}  # faults of batches whose images do no harm alone
+        self._seconds: deque[float] = deque(maxlen=101)  # of calls
+        self._slow_ones = 0
         self.model = self._opened()
         self.how |= {
             name: getattr(self.model, name) for name in ("input_shape", "pixels", "outputs")
@@ -79,14 +88,19 @@ class Subject:
         if self._restarts > _RESTARTS + _MORE or not n:
             return _unknown(n)
         try:
+            start = time.monotonic()
             predictions = Predictions(self._predict(images), self.model.outputs)
+            slow = self._slow(images, time.monotonic() - start)
         except ModelError as error:
             return self._apart(images, str(error).removeprefix(f"{self.model.name}: "))
-        finite = predictions.finite
+        faults = np.where(predictions.finite, "", NO_NUMBER).astype(object)
+        for row, fault in slow.items():
+            faults[row] = fault
+            self.deadly.add(kind_of(fault))
+        good = faults == ""
         with np.errstate(all="ignore"):
-            confidence = np.where(finite, predictions.confidence, 0)
-        faults = np.where(finite, "", NO_NUMBER).astype(object)
-        return Outcomes(np.where(finite, predictions.top, -1), confidence, faults)
+            confidence = np.where(good, predictions.confidence, 0)
+        return Outcomes(np.where(good, predictions.top, -1), confidence, faults)
 
     def _apart(self, images: np.ndarray, fault: str) -> Outcomes:
         n, ended = len(images), self._ended()
@@ -104,6 +118,28 @@ class Subject:
         if not outcomes.fault.any() and not self.gave_up:
             self.together.setdefault(fault, n)
         return outcomes
+
+    def _slow(self, images: np.ndarray, seconds: float) -> dict[int, str]:
+        """Return which image makes a call far slower than others, and what to say of it.
+
+        The images are predicted again, half of them at a time, until one is left.
+        """
+        usual = median(self._seconds) if len(self._seconds) >= _CALLS else np.inf
+        self._seconds.append(seconds)
+        bound = max(_LEAST, _SLOW * usual)
+        taken, rows = seconds, np.arange(len(images))
+        while taken > bound and self._slow_ones < _SLOW_ONES:
+            for part in np.array_split(rows, min(2, len(rows))):
+                start = time.monotonic()
+                self._predict(images[part])
+                taken = time.monotonic() - start
+                if taken > bound:
+                    rows = part
+                    break
+            if len(rows) == 1 and taken > bound:
+                self._slow_ones += 1
+                return {int(rows[0]): f"takes {seconds:.0f} s, other calls {1000 * usual:.0f} ms"}
+        return {}
 
     def _ended(self) -> bool:
         """Whether the model predicts no more; it is then opened again, a few times."""

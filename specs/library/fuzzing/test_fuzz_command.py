@@ -45,6 +45,12 @@ MODEL = """
         return predict(images)
 
 
+    def dozes(images):
+        if (images.min(axis=1) > 0.45).any():
+            time.sleep(1.5)
+        return predict(images)
+
+
     def hangs(images):
         if (images.min(axis=1) > 0.45).any():
             time.sleep(600)
@@ -108,10 +114,11 @@ def test_counterexamples_are_tests_that_fail_until_the_model_is_repaired(
     [
         ("ends", "it ends its process with code 3"),
         ("hangs", "it takes more than 10 s for one call"),
+        ("dozes", "takes 2 s, other calls"),
     ],
 )
 @pytest.mark.usefixtures("models")
-def test_a_model_that_ends_or_hangs_is_a_finding(command, name, fault):
+def test_a_model_that_ends_or_hangs_or_dozes_is_a_finding(command, name, fault):
     """The input is told, what it comes from is skipped, and the search goes on."""
     ended = command("fuzz", f"models:{name}", "--candidates", 3000, "--json")
 

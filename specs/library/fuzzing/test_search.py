@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,16 @@ from hypothesis import find, given, settings
 
 from mnistrobust.errors import UsageError
 from mnistrobust.fuzzing import findings as findings_module
-from mnistrobust.fuzzing import strategies, text
+from mnistrobust.fuzzing import outcomes, strategies, text
 from mnistrobust.fuzzing.cases import Case, halves_of
 from mnistrobust.fuzzing.chain import perturb, perturb_each
-from mnistrobust.fuzzing.counterexamples import NO_DIGIT, Counterexample, outcome, replay
+from mnistrobust.fuzzing.counterexamples import (
+    NO_DIGIT,
+    Counterexample,
+    outcome,
+    replay,
+    unpacked,
+)
 from mnistrobust.fuzzing.findings import findings_of, ranked
 from mnistrobust.fuzzing.outcomes import NO_NUMBER, Subject
 from mnistrobust.fuzzing.search import Search
@@ -335,6 +342,28 @@ def test_a_fault_of_a_plain_image_is_looked_for_in_digits_too(mnist5k):
 
     assert (plain.chain, plain.image.min()) == ((), 255)
     assert (changed.chain[0].partition(":")[0], changed.label is None) == ("brightness", False)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_image_that_makes_calls_far_slower_is_a_fault(mnist5k, monkeypatch, alone):
+    """It is told with the perturbation that leads to it; a call that is slow by chance is none."""
+    monkeypatch.setattr(outcomes, "_LEAST", 0.05)
+    monkeypatch.setattr(outcomes, "_SLOW", 5)
+    oracle, naps = Oracle(mnist5k), iter([True])
+
+    def model(images):
+        dark = (images.mean(axis=1) > 0.6) & (images.min(axis=1) < 0.9)
+        if dark.any() and (alone or next(naps, False)):
+            time.sleep(0.1)
+        return oracle(images)
+
+    found = searched(model, mnist5k, 300, over=("contrast", "brightness"), digits=8)
+
+    slow = [each for each in found.faults if each.fault.startswith("takes 0 s, other calls")]
+    assert len(slow) == alone, slow
+    for each in slow:
+        assert each.chain[0].startswith("brightness:")
+        assert perturb(unpacked(each.case["image"]), each.chain, each.draw).mean() > 0.6
 
 
 def test_a_digit_that_shows_a_fault_as_it_is_needs_no_perturbation(mnist5k):
