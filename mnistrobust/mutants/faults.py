@@ -23,8 +23,8 @@ class Edit:
 class Fault:
     """One mistake: a name, what was done, and the edits that do it.
 
-    The first of `sizes` is tried, and the next where the suite does not see it; `unseen` says why
-    it does not see the first.
+    The first of `sizes` is tried, and the next where no claim sees it; `unseen` says why the suite
+    does not see the first.
     """
 
     name: str

@@ -14,10 +14,11 @@ GROUPS = ("properties", "library", "suite")  # of specs besides the claims, by f
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What the default suite says of one fault at one size."""
+    """What the default suite, or its claims alone, say of one fault at one size."""
 
     fault: str
     size: str
+    specs: str = "specs"  # the folder that was run
     mistake: str
     failed: tuple[str, ...]  # specs, without parameters
     passed: int  # how many specs do not fail
@@ -59,22 +60,30 @@ class Matrix:
         """The faults that the suite does not see at their first size."""
         return tuple(trial for trial in self.first if not trial.failed)
 
-    def smallest_seen(self, fault: str) -> str | None:
-        """Return the smallest size of a fault that the suite sees; None where it sees none."""
-        seen = (trial.size for trial in self.trials if trial.fault == fault and trial.failed)
+    def seen_from(self, fault: str, *, claims: bool = False) -> str | None:
+        """Return the smallest size that the suite, or a claim, sees; None where it sees none."""
+        seen = (
+            trial.size
+            for trial in self.trials
+            if trial.fault == fault and (trial.claims if claims else trial.failed)
+        )
         return next(seen, None)
 
     def kills(self, claim: str) -> list[str]:
-        """Return the faults that a claim's spec sees."""
-        return [trial.fault for trial in self.first if claim in trial.claims]
+        """Return the faults that a claim's spec sees, at some size."""
+        seen = {trial.fault for trial in self.trials if claim in trial.claims}
+        return [fault for fault in FAULTS if fault in seen]
 
     @property
     def summary(self) -> str:
         """One sentence: how many faults are seen, by what."""
-        by_claims = sum(bool(trial.claims) for trial in self.first)
+        names = [trial.fault for trial in self.first]
+        smallest = len(names) - len(self.survivors)
+        larger = sum(self.seen_from(name) is not None for name in names) - smallest
+        claims = sum(self.seen_from(name, claims=True) is not None for name in names)
         return (
-            f"{len(self.first) - len(self.survivors)} of {len(self.first)} faults are seen, "
-            f"{by_claims} of them by the claims alone"
+            f"{smallest} of {len(names)} faults are seen at their smallest size, {larger} more when "
+            f"they are larger; {claims} are seen by the claims alone"
         )
 
     def to_json(self) -> str:
@@ -95,11 +104,18 @@ class Matrix:
 
 
 def markdown(matrix: Matrix) -> str:
-    """Return the README's block: the summary, and a table of what the suite does not see."""
-    text = f"**{matrix.summary}** (`{matrix.head['command']}`, {matrix.head['machine']}).\n\n"
-    rows = []
-    for trial in matrix.survivors:
-        fault, size = FAULTS[trial.fault], matrix.smallest_seen(trial.fault)
-        seen_from = fault.described(size) if size else "at no size tried"
-        rows.append((trial.mistake, fault.unseen or "", seen_from))
-    return text + (tables.table(("not seen", "why", "seen from"), rows) if rows else "")
+    """Return the page's block: the summary, from which size on a fault is seen, and what is not."""
+    text = f"**{matrix.summary}** (`{matrix.head['command']}`, {matrix.head['machine']}).\n"
+    sizes = []
+    for fault in (FAULTS[trial.fault] for trial in matrix.first):
+        seen = [matrix.seen_from(fault.name, claims=claims) for claims in (False, True)]
+        if fault.sizes != ("",):
+            cells = [size or "not seen" for size in seen]
+            sizes.append((fault.described("N"), " ".join(fault.sizes), *cells))
+    unseen = [(trial.mistake, FAULTS[trial.fault].unseen or "") for trial in matrix.survivors]
+    if sizes:
+        head = ("fault", "N", "the suite sees it from", "the claims see it from")
+        text += f"\n{tables.table(head, sizes)}"
+    if unseen:
+        text += f"\n{tables.table(('not seen at its smallest size', 'why'), unseen)}"
+    return text

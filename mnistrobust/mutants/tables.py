@@ -25,9 +25,12 @@ def print_matrix(matrix: Matrix) -> None:
     """Print a row for each trial: how many claims and other specs see the fault."""
     rows = []
     for trial in matrix.trials:
-        counts = [len(trial.claims), *(len(trial.others(group)) for group in GROUPS)]
+        counts = [len(trial.claims)]
+        if trial.specs == "specs":
+            counts += [len(trial.others(group)) for group in GROUPS]
         style = "" if bool(trial.failed) == (trial.fault in FAULTS) else "red"
-        cells = [trial.mistake, *(str(count) if count else "·" for count in counts)]
+        shown = [str(count) if count else "·" for count in counts]
+        cells = [trial.mistake, *shown, *[""] * (1 + len(GROUPS) - len(shown))]
         rows.append([Text(inert(cell), style) for cell in cells])
     table(("mistake", "claims", *GROUPS), rows, right=("claims", *GROUPS))
     sys.stdout.write(f"{matrix.summary}\n")

@@ -23,12 +23,14 @@ SPEC = f"specs/claims/test_ann.py::test_{WINS.partition('.')[2]}"
 LAW = "specs/properties/test_noise.py::test_pure_noise_is_uniform"
 HEAD = {"command": "mnistrobust mutants", "machine": "a chip, 2 cores, Linux", "versions": {}}
 SHUFFLED = FAULTS["labels-shuffled"]
+CLAIMS = "specs/claims"
 
 
-def trial(fault="one-epoch", size="", failed=()):
+def trial(fault="always-zero", size="", failed=(), specs="specs"):
     return Trial(
         fault=fault,
         size=size,
+        specs=specs,
         mistake=fault_named(fault).described(size),
         failed=tuple(failed),
         passed=9,
@@ -86,25 +88,34 @@ def test_an_edit_that_fits_nothing_is_an_error(tmp_path):
 
 def test_an_unknown_fault_is_told_the_nearest():
     """The error names one."""
-    with pytest.raises(UsageError, match="one-epoch"):
-        fault_named("one-epochs")
+    with pytest.raises(UsageError, match="always-zero"):
+        fault_named("always-zeros")
 
 
 def test_the_matrix_counts_faults_at_their_first_size():
     """A fault that is only seen when it is larger survives, and says from which size it is seen."""
-    small, large = trial(SHUFFLED.name, "0.1"), trial(SHUFFLED.name, "0.3", [SPEC])
-    whole = found(trial(failed=[SPEC, LAW]), trial("always-zero", failed=[LAW]), small, large)
+    small, large = trial(SHUFFLED.name, "0.1"), trial(SHUFFLED.name, "0.3", [LAW])
+    largest = trial(SHUFFLED.name, "1.0", [SPEC], CLAIMS)
+    whole = found(trial("inversion-dropped", failed=[SPEC, LAW]), trial(), small, large, largest)
 
-    assert whole.survivors == (small,)
-    assert whole.smallest_seen(SHUFFLED.name) == "0.3"
-    assert whole.kills(WINS) == ["one-epoch"]
-    assert whole.summary == "2 of 3 faults are seen, 1 of them by the claims alone"
-    assert SHUFFLED.described("0.3") in matrix.markdown(whole)
+    assert whole.survivors == (trial(), small)
+    assert whole.seen_from(SHUFFLED.name) == "0.3"
+    assert whole.seen_from(SHUFFLED.name, claims=True) == "1.0"
+    assert whole.seen_from("always-zero") is None
+    assert whole.kills(WINS) == ["labels-shuffled", "inversion-dropped"]
+    assert whole.summary == (
+        "1 of 3 faults are seen at their smallest size, 1 more when they are larger; 2 are seen by the "
+        "claims alone"
+    )
+    lines = matrix.markdown(whole).splitlines()
+    assert "| N of the training labels are shuffled | 0.1 0.3 1.0 | 0.3 | 1.0 |" in lines
+    assert "| 0.1 of the training labels are shuffled |  |" in lines
+    assert not any("inverted" in line for line in lines)  # it has no sizes, and is seen
 
 
 def test_the_matrix_survives_its_file(tmp_path):
     """What is written is read back; another file is refused."""
-    whole = found(trial(failed=[SPEC]), trial("always-zero"))
+    whole = found(trial(failed=[SPEC]), trial("never-shuffled", specs=CLAIMS))
     path = tmp_path / "matrix.json"
     path.write_text(whole.to_json(), "utf-8")
 
@@ -118,8 +129,13 @@ def test_the_matrix_survives_its_file(tmp_path):
 SUITE = """
 from mnistrobust.transforms import NOISE_LABEL
 
-def test_label(): assert NOISE_LABEL == 10
+def test_NAME(): assert NOISE_LABEL < 12
 def test_other(): assert True
+""".replace("test_NAME", SPEC.partition("::")[2])
+LABEL_SPEC = """
+from mnistrobust.transforms import NOISE_LABEL
+
+def test_label(): assert NOISE_LABEL == 10
 """
 
 
@@ -138,13 +154,15 @@ def test_other(): assert True
 
 @pytest.fixture
 def clone(tmp_path):
-    """A clone of this library with a suite of two specs."""
+    """A clone of this library with a suite of three specs, one of them of a claim."""
     folder = tmp_path / "clone"
     shutil.copytree(
         ROOT / "mnistrobust", folder / "mnistrobust", ignore=shutil.ignore_patterns("__pycache__")
     )
     (folder / "specs" / "claims").mkdir(parents=True)
     (folder / "specs" / "claims" / "test_ann.py").write_text(SUITE)
+    (folder / "specs" / "suite").mkdir()
+    (folder / "specs" / "suite" / "test_label.py").write_text(LABEL_SPEC)
     (folder / "conftest.py").write_text("def pytest_addoption(parser):\n" + OPTIONS)
     (folder / "pyproject.toml").write_text("[tool.pytest]\npythonpath = ['.']\n")
     return folder
@@ -159,30 +177,25 @@ OPTIONS = "".join(
     )
 )
 LABEL = Fault(
-    name="one-epoch",
+    name="always-zero",
     mistake="the label is {size}",
-    sizes=("10", "11", "12"),
+    sizes=("10", "11", "12", "13"),
     edits=(Edit("transforms.py", "NOISE_LABEL = 10", "NOISE_LABEL = {size}"),),
 )
 
 
 @pytest.mark.slow
-def test_a_fault_grows_until_the_suite_sees_it(clone, tmp_path):
-    """The size that changes nothing passes, the next one fails, the last is not tried."""
+def test_a_fault_grows_until_a_claim_sees_it(clone, tmp_path):
+    """First it changes nothing; then the suite sees it; then a claim, which is run alone; no further."""
     told = []
     trials = running.trials([LABEL], clone, tmp_path / "trials", "0", told.append)
 
-    assert [(each.fault, each.size) for each in trials] == [
-        ("sound", ""),
-        ("one-epoch", "10"),
-        ("one-epoch", "11"),
+    assert [(each.fault, each.size, each.specs, each.failed, each.passed) for each in trials] == [
+        ("sound", "", "specs", (), 3),
+        (LABEL.name, "10", "specs", (), 3),
+        (LABEL.name, "11", "specs", ("specs/suite/test_label.py::test_label",), 2),
+        (LABEL.name, "12", CLAIMS, (SPEC,), 1),
     ]
-    assert [each.failed for each in trials] == [
-        (),
-        (),
-        ("specs/claims/test_ann.py::test_label",),
-    ]
-    assert [each.passed for each in trials] == [2, 2, 1]
     assert told == trials
     assert "NOISE_LABEL = 10" in (clone / "mnistrobust" / "transforms.py").read_text("utf-8")
 
@@ -191,12 +204,14 @@ def test_a_fault_grows_until_the_suite_sees_it(clone, tmp_path):
 def test_a_spec_that_misses_its_text_in_the_source_has_seen_nothing(clone, tmp_path):
     """A fault replaces text that specs edit too: their failure says nothing about the mistake."""
     (clone / "specs" / "claims" / "test_ann.py").write_text(SINGLE_DRAWS_FOR_TEXT)
+    (clone / "specs" / "suite" / "test_label.py").unlink()
     trials = running.trials([LABEL], clone, tmp_path / "trials", "0", lambda _: None)
 
     assert [(each.size, each.failed, each.passed) for each in trials[1:]] == [
         ("10", (), 2),
         ("11", (), 1),
         ("12", (), 1),
+        ("13", (), 1),
     ]
 
 
@@ -209,7 +224,8 @@ def test_what_is_finished_is_kept(clone, tmp_path):
         file.write("more = 1\n")
     assert running.trials_folder(tmp_path, clone) == folder
     (clone / "specs" / "claims" / "test_ann.py").write_text("def test_x(): assert False\n")
-    other = dataclasses.replace(LABEL, edits=(Edit("transforms.py", "PIXELS = 784", "PIXELS = 9"),))
+    edits = (Edit("transforms.py", "PIXELS = 784", "PIXELS = 9"),)
+    other = dataclasses.replace(LABEL, edits=edits, sizes=("",))
 
     assert running.trials([LABEL], clone, tmp_path / "trials", "0", lambda _: None) == first
     sound, changed = running.trials([other], clone, tmp_path / "trials", "0", lambda _: None)
@@ -246,8 +262,9 @@ def test_the_committed_matrix_shows_that_the_suite_can_fail():
     ]
 
     assert [each.fault for each in whole.first] == list(FAULTS)
+    assert [each.size for each in whole.first] == [fault.sizes[0] for fault in FAULTS.values()]
     assert [each.failed for each in sound] == [()]
-    assert len(whole.survivors) <= 3
+    assert len([name for name in FAULTS if whole.seen_from(name) is None]) <= 3
     assert [claim for claim in checkable if not whole.kills(claim)] == []
     assert {each.fault for each in whole.survivors} == {
         fault.name for fault in FAULTS.values() if fault.unseen
@@ -257,7 +274,7 @@ def test_the_committed_matrix_shows_that_the_suite_can_fail():
 def test_faults_and_a_known_matrix_are_shown(command, tmp_path):
     """The list and an earlier run's matrix are printed; a survivor means exit code 1."""
     path = tmp_path / "matrix.json"
-    path.write_text(found(trial(failed=[SPEC]), trial("always-zero")).to_json(), "utf-8")
+    path.write_text(found(trial(failed=[SPEC]), trial("never-shuffled")).to_json(), "utf-8")
 
     assert len(json.loads(command("mutants", "--list", "--json").out)) == len(FAULTS)
     listed = command("mutants", "--list").out
@@ -285,7 +302,7 @@ def test_a_survivor_with_a_reason_is_as_expected(command, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("one-epochs",), "one-epoch"),
+        (("always-zeros",), "always-zero"),
         (("--from", "nowhere.json"), "--from nowhere.json: No such file"),
         (("--from", "x", "--output", "no/folder/x.json"), "a file in an existing folder"),
     ],
@@ -315,27 +332,30 @@ def test_failed_specs_are_those_of_pytests_report(tmp_path, monkeypatch):
 
     monkeypatch.setattr(running, "run_pytest", run_pytest)
 
-    found = running._suite(tmp_path, tmp_path / "store", "0")
+    found = running._run("specs", tmp_path, tmp_path / "store", "0")
 
     assert found == (["specs/suite/test_a.py::test_bad"], 1)
 
 
-def test_sizes_are_tried_until_one_is_seen(monkeypatch, tmp_path):
-    """The sound library first; then the smallest size, and no further than the first that is seen."""
+def test_sizes_are_tried_until_a_claim_sees_one(monkeypatch, tmp_path):
+    """The sound library first; once the suite sees a size, only claims are run with larger ones."""
+    seen = {"11": (LAW,), "12": (SPEC,)}
 
-    def tried(fault, size, *_):
+    def tried(fault, size, specs, *_):
         return Trial(
-            fault=fault.name, size=size, mistake="m", failed=(SPEC,) * (size == "11"), passed=9, seconds=1.0
+            fault=fault.name, size=size, specs=specs, mistake="m", failed=seen.get(size, ()),
+            passed=9, seconds=1.0,
         )  # fmt: skip
 
     monkeypatch.setattr(running, "_trial", tried)
 
     told = running.trials([LABEL], tmp_path, tmp_path, "0", lambda _: None)
 
-    assert [(each.fault, each.size) for each in told] == [
-        ("sound", ""),
-        (LABEL.name, "10"),
-        (LABEL.name, "11"),
+    assert [(each.fault, each.size, each.specs) for each in told] == [
+        ("sound", "", "specs"),
+        (LABEL.name, "10", "specs"),
+        (LABEL.name, "11", "specs"),
+        (LABEL.name, "12", CLAIMS),
     ]
 
 
