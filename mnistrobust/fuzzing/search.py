@@ -28,6 +28,7 @@ _BATCHES = 130  # of chains, tried between two chunks
 _BATCH = 16  # chains that are predicted together
 _PART = 30  # digits that a chain is tried on
 _WEIGHTS = 0.3, 1.0  # of the doses in a chain
+_LARGE = 0.8  # from which on weights are drawn for every second chain of harmless doses
 _MOST = 0.4  # share of the digits that one perturbation of a chain may break at a weight of 1
 _OFTEN = 0.5  # score of a chain of harmless doses, from which it is looked at
 _SURE = 5  # broken digits, enough to know whether they break suddenly
@@ -157,7 +158,10 @@ class Search(Targets):
                 three = rng.permutation(single)[:MOST]
                 more = turn % 4 == 0 and len(np.unique(names[three])) == MOST
                 for halves, add in ((pair, False), (pair, True), (three, True))[: 2 + more]:
-                    weights = rng.uniform(*_WEIGHTS, len(halves))
+                    low, high = _WEIGHTS
+                    if not add and pair[0] < pair[1]:  # each pair comes twice
+                        low = _LARGE
+                    weights = rng.uniform(low, high, len(halves))
                     weights /= weights.sum() if add else 1
                     yield np.array(halves), weights, add, int(rng.integers(1000))
 
