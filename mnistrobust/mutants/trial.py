@@ -51,7 +51,8 @@ def trials(
 ) -> list[Trial]:
     """Try each fault, and larger until a claim sees it; finished trials are kept.
 
-    From the size on that the suite sees, only the claims are run. Raises MnistRobustError where the suite fails without a fault: nothing would follow.
+    From the size on that the suite sees, only the claims are run. Raises MnistRobustError where the
+    suite fails without a fault: nothing would follow.
     """
     sound = _trial(SOUND, "", "specs", clone, folder, workers)
     if sound.failed:

@@ -5,6 +5,7 @@ import json
 import time
 import zlib
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -342,6 +343,21 @@ def test_a_fault_of_a_plain_image_is_looked_for_in_digits_too(mnist5k):
 
     assert (plain.chain, plain.image.min()) == ((), 255)
     assert (changed.chain[0].partition(":")[0], changed.label is None) == ("brightness", False)
+
+
+def test_each_pair_is_tried_at_the_largest_harmless_doses_too(mnist5k):
+    """Once at those, where two must meet from some dose on, and once at any, as for a window."""
+    over = [PERTURBATIONS[name] for name in ("blur", "pixelate", "thin", "thicken", "quantise")]
+    search = Search(
+        Subject(Oracle(mnist5k), mnist5k, **READS), mnist5k, over=over, indexes=range(9)
+    )
+    tries = [each for each in islice(search._chains(), 400) if not each[2]]
+    least = {True: [], False: []}
+    for halves, weights, _, _ in tries:
+        least[bool(halves[0] < halves[1])].append(weights.min())
+
+    assert 0.8 < min(least[True]) < max(least[True]) <= 1
+    assert 0.3 < min(least[False]) < 0.5
 
 
 @pytest.mark.parametrize("alone", [True, False])
