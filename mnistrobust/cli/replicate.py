@@ -14,7 +14,7 @@ def replicate(
         int, typer.Option(min=2, metavar="N", help="Make seeds 1 to N; finished ones stay.")
     ],
     backend: Annotated[
-        str, typer.Option(metavar="threading|loky|dask", help="What makes the seeds.")
+        str, typer.Option(metavar="threading|dask", help="What makes the seeds.")
     ] = "threading",
     scheduler: Scheduler = None,
     replicates: Annotated[

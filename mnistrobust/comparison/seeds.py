@@ -28,6 +28,7 @@ from mnistrobust.data import Source, load
 from mnistrobust.recipes import RECIPES
 from mnistrobust.replicates import Replicate, cluster
 from mnistrobust.replicates.keys import versions
+from mnistrobust.replicates.schedule import in_processes
 from mnistrobust.store import Entry, Key, Store, code
 
 _PACKAGES = {"sklearn": "scikit-learn"}
@@ -52,8 +53,6 @@ def trained(
     the function uses has changed. Networks are trained in parallel processes; a recipe's on a Dask `scheduler`
     if there is one. Raises ModelError, in one line.
     """
-    import joblib
-
     sides = {seed: side for seed in seeds if (side := _stored(given, seed, source, store, on))}
     missing = [seed for seed in seeds if seed not in sides]
 
@@ -64,12 +63,10 @@ def trained(
         if scheduler:
             cluster.networks([given], missing, source, store, scheduler, tell)
         told()
-        parallel = joblib.Parallel(min(workers, len(missing)), return_as="generator_unordered")
-        jobs = (joblib.delayed(_train)(given, seed, source, store.root, on) for seed in missing)
-        with joblib.parallel_config("loky", inner_max_num_threads=1):
-            for seed, side in parallel(jobs):
-                sides[seed] = side
-                told()
+        calls = [(given, seed, source, store.root, on) for seed in missing]
+        for seed, side in in_processes(_train, calls, min(workers, len(missing))):
+            sides[seed] = side
+            told()
     return together(given, {seed: sides[seed] for seed in seeds})
 
 

@@ -3,24 +3,19 @@
 Networks and evaluations stay in the store, so a later run makes only the missing ones.
 """
 
-import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
 from mnistrobust import data
-from mnistrobust.backend import limit_threads
 from mnistrobust.curves import Curve, Curves, curve_code
 from mnistrobust.curves.axes import AXES
-from mnistrobust.errors import MnistRobustError
 from mnistrobust.evidence import Head
 from mnistrobust.registry import FAMILIES, load_claims
 from mnistrobust.replicates import Replicate
 from mnistrobust.replicates.keys import versions
 from mnistrobust.replicates.many import Finished, machine
-from mnistrobust.replicates.schedule import follow_parent
+from mnistrobust.replicates.schedule import in_processes
 from mnistrobust.store import Store
 from mnistrobust.suite import margins, spec_of
 
@@ -71,7 +66,8 @@ def curves(
     killed.
     """
     measured: dict[tuple[str, str], dict[tuple[int, float], float]] = {}
-    for done, (job, values) in enumerate(_measured(found, source, store, workers), 1):
+    calls = [(job, source, store) for job in found]
+    for done, (job, values) in enumerate(in_processes(_margins, calls, workers), 1):
         for claim, margin in values.items():
             measured.setdefault((job.axis, claim), {})[job.seed, job.dose] = margin
         finished(done, len(found), None)
@@ -93,22 +89,5 @@ def curves(
     return Curves(head=head, seeds=tuple(seeds), curves=tuple(drawn))
 
 
-def _measured(
-    found: Sequence[Job], source: data.Source, store: Store, workers: int
-) -> Iterator[tuple[Job, dict[str, float]]]:
-    """Yield each job with its margins, in the order in which jobs end."""
-    limit_threads()
-    spawn = multiprocessing.get_context("spawn")  # a forked TensorFlow can hang
-    others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, spawn, follow_parent) as pool:
-        calls = {pool.submit(job.margins, source, store): job for job in found}
-        try:
-            yield from ((calls[call], call.result()) for call in as_completed(calls))
-        except BrokenProcessPool as error:
-            raise MnistRobustError(
-                "A process was killed: run the same command to continue."
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in set(multiprocessing.active_children()) - others:
-                process.kill()  # an interrupt does not wait for networks in training
+def _margins(job: Job, source: data.Source, store: Store) -> tuple[Job, dict[str, float]]:
+    return job, job.margins(source, store)

@@ -26,7 +26,7 @@ _WORDS = MappingProxyType(
         "elastic": ("elastic distortion",),
         "thicken": ("thicker strokes",),
         "thin": ("thinner strokes",),
-        "occlude": ("a blank square",),
+        "occlude": ("a blank square", "a square of ink"),
         "bar": ("a bar of ink", "a blank bar"),
         "contrast": ("lost contrast",),
         "inverted": ("inversion",),
@@ -133,7 +133,7 @@ def halves_of(over: Sequence[Perturbation], severity: int, seed: int) -> Iterato
     for each in over:
         most, ways = each.severities[severity - 1], dict[str, int | None]({"": None})
         if way := _WAYS.get(each.name):
-            ways = {way(draw): draw for draw in reversed(range(seed, seed + 64))}
+            ways = {way(draw): draw for draw in reversed(range(seed, seed + 128))}
         for dose in (most, max(-most, each.doses[0]))[: 1 + bool(each.doses[0])]:
             yield from (
                 Half(perturbation=each, most=dose, way=way, draw=ways[way]) for way in sorted(ways)
@@ -150,11 +150,15 @@ def _moved(draw: int) -> str:
 def _covered(draw: int) -> str:
     image = np.asarray(perturb(np.zeros((1, 28, 28), np.float32), ("bar:2",), draw))[0]
     across = image[:, 0].sum() == 2
+    start = np.average(np.arange(28), weights=image[:, 14] if across else image[14]) - 0.5
     ways = (
-        ("top", "bottom", "across the middle") if across else ("left", "right", "down the middle")
-    )
-    first, last = (image[0, 14], image[-1, 14]) if across else (image[14, 0], image[14, -1])
-    return f"at the {ways[0 if first else 1]}" if first or last else ways[2]
+        ("at the top", "across the upper half", "across the middle", "across the lower half",
+         "at the bottom")
+        if across else
+        ("at the left", "down the left half", "down the middle", "down the right half",
+         "at the right")
+    )  # fmt: skip
+    return ways[round(start * (len(ways) - 1) / 26)]
 
 
 _WAYS = MappingProxyType({"shift": _moved, "bar": _covered})

@@ -31,7 +31,7 @@ class Weakness:
     """A perturbation on one side of 0, or a chain, that breaks digits.
 
     `tried` and `broken` count images, of the classes `digits` where it names some; for a chain at its
-    worst doses. It is `sudden` where the prediction jumps between two doses that hardly differ.
+    worst doses. It is `sudden` where the prediction jumps between two images that hardly differ.
     `by_digit` has tried, broken and the smallest dose of a class.
     """
 
@@ -93,7 +93,9 @@ class Findings:
             "digits": search.index[sorted(search.tried)].tolist(),
             "ended_early": search.subject.gave_up,
             "skipped": sorted(search.skipped),
-            "faults": [each.to_json() for each in self.faults],
+            "faults": [
+                each.to_json() | {"under": search.under(each.fault)} for each in self.faults
+            ],
             "faults_of_batches": search.subject.together,
             "weaknesses": [each.to_json() for each in self.weaknesses],
             "smallest": smallest,

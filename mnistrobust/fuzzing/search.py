@@ -22,7 +22,7 @@ Halves = tuple[Half, ...]
 Try = tuple[np.ndarray, np.ndarray, bool, int]  # halves, weights, whether doses add up, and a draw
 LEVELS = 12  # doses on each side of 0, before the first that breaks a digit is refined
 _CHUNK = 100  # digits that are searched together
-_FIRST = 20  # of these, so that a short search comes to every perturbation
+_FIRST, _SECOND = 20, 50  # where the first chunks end: a short search comes to every pair, too
 _DRAWS = 2  # of a random perturbation, for each digit in turn
 _BATCHES = 130  # of chains, tried between two chunks
 _BATCH = 16  # chains that are predicted together
@@ -38,15 +38,15 @@ _FEW = 8  # digits, too few to judge a chain
 _PRECISE = 0.02  # of a smallest dose
 _SHARP = 0.002  # of one at which the prediction jumps
 _JUMP = 0.5  # of a probability, between two doses that hardly differ
-_ALIKE = 0.25  # of the whole change of an image: what hardly differs
+_ALIKE = 0.01  # of the whole change of an image: what hardly differs
 
 
 @dataclass(frozen=True, kw_only=True)
 class Break:
     """The smallest dose found that breaks an image.
 
-    It is `sudden` where the prediction jumps and the image does not. `last` is the largest share
-    that breaks it.
+    It is `sudden` where the prediction jumps between two images that hardly differ. `last` is the
+    largest share that breaks it.
     """
 
     case: Case
@@ -114,7 +114,7 @@ class Search(Targets):
 
     def _units(self) -> Iterator[Callable[[], None]]:
         chains = self._chains()
-        cuts = [_FIRST, *range(_CHUNK, len(self.pool), _CHUNK)]
+        cuts = [_FIRST, *range(_SECOND, len(self.pool), _CHUNK)]
         chunks = [each for each in np.split(self.pool, cuts) if len(each)]
         for turn in count() if chunks else ():
             before, chunk = self.candidates, chunks[turn % len(chunks)]
@@ -263,8 +263,7 @@ class Search(Targets):
         doses = sides / levels
         confidence = np.take_along_axis(sure, sides, axis=0)
         while True:
-            before = confidence[0] if self.direction == OUTLIER else 1 - confidence[0]
-            jumps = confidence[1] - before > _JUMP
+            jumps = self._jumps(confidence)
             near = np.maximum(np.where(jumps, _SHARP, _PRECISE) * doses[1], 1e-4)
             rows = np.flatnonzero(doses[1] - doses[0] > near)
             if not len(rows):
@@ -276,9 +275,31 @@ class Search(Targets):
             doses[side, rows], confidence[side, rows] = middle, found.confidence
         below, at = ([*map(Case.scaled, cases, side)] for side in doses)
         self.check_repeatable(at, self.outcomes(at))
-        images = self._images(at)
-        change = np.linalg.norm(images - self.images[[case.place for case in cases]], axis=1)
-        step = np.linalg.norm(images - self._images(below), axis=1)
-        sudden = jumps & (step < _ALIKE * change)
+        sudden = self._sudden(below, at, confidence)
         for i, case in enumerate(at):
             yield Break(case=case, sudden=bool(sudden[i]), last=float(last[i]))
+
+    def _jumps(self, confidence: np.ndarray) -> np.ndarray:
+        """Return whether the prediction jumps, given the confidence before and after a break (2, n)."""
+        before = confidence[0] if self.direction == OUTLIER else 1 - confidence[0]
+        return np.asarray(confidence[1] - before > _JUMP)
+
+    def _sudden(
+        self, below: Sequence[Case], at: Sequence[Case], confidence: np.ndarray
+    ) -> np.ndarray:
+        """Return which predictions jump between two images that hardly differ.
+
+        Where a perturbation changes an image in steps, these are blends of those before and after one.
+        """
+        places = np.array([case.place for case in at])
+        pairs, confidence = np.stack([self._images(below), self._images(at)]), confidence.copy()
+        alike = _ALIKE * np.linalg.norm(pairs[1] - self.images[places], axis=1)
+        while True:
+            jumps = self._jumps(confidence)
+            rows = np.flatnonzero(jumps & (np.linalg.norm(pairs[1] - pairs[0], axis=1) > alike))
+            if not len(rows):
+                return jumps
+            middle = pairs[:, rows].mean(axis=0)
+            found = self._read(middle)
+            side = self.bad(found, places[rows]).astype(int)
+            pairs[side, rows], confidence[side, rows] = middle, found.confidence

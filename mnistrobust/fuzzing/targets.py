@@ -66,6 +66,7 @@ class Targets:
         self.candidates = 0
         self.skipped: set[str] = set()  # perturbations under which the model ended or hung
         self.faults: dict[tuple[str, bool], tuple[str, Case]] = {}  # by kind, and whether perturbed
+        self._under: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
         clean = [Case(place=place) for place in range(len(self.images))]
         self.clean = self.outcomes(clean)
         self.check_repeatable(clean, self.clean)
@@ -120,10 +121,11 @@ class Targets:
         differ &= (again.top >= 0) & (outcomes.top >= 0)
         if not differ.any():
             return
-        case = min((cases[row] for row in np.flatnonzero(differ).tolist()), key=self.order)
-        alone = {float(self.outcomes([case]).confidence[0]) for _ in range(5)}
+        found = sorted((cases[row] for row in np.flatnonzero(differ).tolist()), key=self.order)
+        alone = {float(self.outcomes(found[:1]).confidence[0]) for _ in range(5)}
         where = "the same image" if len(alone) > 1 else "the same batch"
-        self._keep_fault(f"{UNREPEATABLE} when {where} comes again", case)
+        for case in found:
+            self._keep_fault(f"{UNREPEATABLE} when {where} comes again", case)
 
     def order(self, case: Case) -> tuple[float, ...]:
         """How large a case is: perturbations, doses, then how far from the mean of its class."""
@@ -138,8 +140,15 @@ class Targets:
             far[own] = np.linalg.norm(self.images[own] - self.images[own].mean(axis=0), axis=1)
         return far
 
+    def under(self, fault: str) -> dict[str, int]:
+        """Return what leads to a kind of fault alone, by how many digits, the most first."""
+        digits = {words: len(places) for words, places in self._under[kind_of(fault)].items()}
+        return dict(sorted(digits.items(), key=lambda each: -each[1]))
+
     def _keep_fault(self, fault: str, case: Case) -> None:
         key = kind_of(fault), bool(case.halves)
+        if len(case.halves) == 1:
+            self._under[key[0]][case.halves[0].words].add(case.place)
         if key not in self.faults or self.order(case) < self.order(self.faults[key][1]):
             self.faults[key] = fault, case
 

@@ -10,6 +10,7 @@ from mnistrobust.errors import inert
 from mnistrobust.fuzzing.chain import perturb
 from mnistrobust.fuzzing.counterexamples import NO_DIGIT, Counterexample, shown, unpacked
 from mnistrobust.fuzzing.findings import Findings
+from mnistrobust.fuzzing.search import Search
 from mnistrobust.fuzzing.targets import CHANGES, WRONG
 from mnistrobust.report import console as kit
 
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
 
 _SHOWN = 12  # weaknesses
 _DRAWN = 8
+_TOLD = 5  # perturbations that lead to a fault
 _STEPS = 4  # images in a strip: a digit, and after at most three perturbations
 
 
 def print_findings(findings: Findings) -> None:
     """Print the worst weaknesses, each with a counterexample, and the faults."""
     search, console = findings.search, Console(highlight=False)
-    lines = [f": {each.says}{_image(each)}" for each in findings.faults]
+    lines = [f": {each.says}{_image(each)}{_under(search, each)}" for each in findings.faults]
     for fault, n in search.subject.together.items():
         lines.append(f" in a batch of {n}, of no image alone: {fault}")
     for line in lines:
@@ -50,6 +52,14 @@ def print_findings(findings: Findings) -> None:
         f"{len(search.tried)} {kinds.get(search.direction, 'outliers')}, {search.candidates:,} candidates"
     )
     console.print(Text(line, style="bold"), soft_wrap=True)
+
+
+def _under(search: Search, fault: Counterexample) -> str:
+    """Say which perturbations lead to the same kind of fault alone, for how many digits."""
+    digits = [*search.under(fault.fault).items()] if fault.chain else []
+    told = ", ".join(f"{words} ({n})" for words, n in digits[:_TOLD])
+    more = f", {len(digits) - _TOLD} more" if len(digits) > _TOLD else ""
+    return f"; met under, by digits: {told}{more}" * (len(digits) > 1)
 
 
 def _image(fault: Counterexample) -> str:

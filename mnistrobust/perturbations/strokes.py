@@ -34,17 +34,16 @@ def thin(images: np.ndarray, dose: float, _: np.random.Generator) -> np.ndarray:
 
 
 @perturbation(
-    unit="pixels, side of the square",
-    doses=(0, 28),
+    unit="pixels, side of the square; below 0, it is of ink",
+    doses=(-28, 28),
     severities=(4, 6, 8, 10, 12),
     reads="nearly all digits to 8; half of them at 12",
 )
 def occlude(images: np.ndarray, dose: float, rng: np.random.Generator) -> np.ndarray:
     """Blank a square inside the image, its place drawn for each image."""
-    start = (SIDE - dose) * rng.random((len(images), 2, 1))
-    below, above = np.arange(SIDE), np.arange(1, SIDE + 1)
-    hidden = np.clip(np.minimum(above, start + dose) - np.maximum(below, start), 0, 1)
-    return np.asarray(images * (1 - hidden[:, 0, :, None] * hidden[:, 1, None, :]))
+    start = (SIDE - abs(dose)) * rng.random((len(images), 2, 1))
+    hidden = _overlap(start, abs(dose))
+    return _covered(images, hidden[:, 0, :, None] * hidden[:, 1, None, :], ink=dose < 0)
 
 
 @perturbation(
@@ -54,14 +53,24 @@ def occlude(images: np.ndarray, dose: float, rng: np.random.Generator) -> np.nda
     reads="nearly all digits to 4; few from 10",
 )
 def bar(images: np.ndarray, dose: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw a bar of ink from edge to edge: across or down, at an edge or in the middle, as drawn for each."""
-    down, at = divmod(rng.integers(0, 6, (len(images), 1)), 3)
+    """Draw a bar of ink from edge to edge: across or down, in one of five places, as drawn for each."""
+    down, at = divmod(rng.integers(0, 10, (len(images), 1)), 5)
     width = abs(dose)
-    start = (SIDE - width) * at / 2
-    below, above = np.arange(SIDE), np.arange(1, SIDE + 1)
-    share = np.clip(np.minimum(above, start + width) - np.maximum(below, start), 0, 1)
+    share = _overlap((SIDE - width) * at / 4, width)
     covered = np.where(down[..., None], share[:, None, :], share[:, :, None])
-    return np.asarray(images * (1 - covered) + covered * (dose > 0))
+    return _covered(images, covered, ink=dose > 0)
+
+
+def _overlap(start: np.ndarray, width: float) -> np.ndarray:
+    """Return the share of each pixel along a side between `start` (…, 1) and `width` pixels later."""
+    below, above = np.arange(SIDE), np.arange(1, SIDE + 1)
+    overlap = np.minimum(above, start + width) - np.maximum(below, start)
+    return np.asarray(np.clip(overlap, 0, 1))
+
+
+def _covered(images: np.ndarray, share: np.ndarray, *, ink: bool) -> np.ndarray:
+    """Return images with a share of each pixel blank, or full of ink."""
+    return np.asarray(images * (1 - share) + share * ink)
 
 
 def _by_disks(filtered: Callable[..., np.ndarray], images: np.ndarray, radius: float) -> np.ndarray:

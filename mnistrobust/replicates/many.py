@@ -13,7 +13,6 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -31,7 +30,7 @@ from mnistrobust.replicates import cluster
 from mnistrobust.replicates.keys import code_digests, surroundings, versions
 from mnistrobust.suite import find_suite, run_pytest
 
-BACKENDS = ("threading", "loky", "dask")  # the first two are joblib's
+BACKENDS = ("threading", "dask")
 ATTEMPTS = 2  # how often a replicate is tried whose process is killed
 
 
@@ -133,9 +132,7 @@ def replicate(
     for attempt in range(ATTEMPTS):
         left = [job for job in jobs if stored(job) is None]
         finished(len(jobs) - len(left), len(jobs), None)
-        attempts = (
-            _there(left, scheduler, make) if scheduler else _attempts(left, workers, backend, make)
-        )
+        attempts = _there(left, scheduler, make) if scheduler else _attempts(left, workers, make)
         for job, text, error in attempts:
             if isinstance(error, ReplicateKilledError) and attempt < ATTEMPTS - 1:
                 continue
@@ -214,16 +211,13 @@ def evidence_of(jobs: Sequence[Job], images: int) -> Evidence:
 
 
 def _attempts(
-    jobs: Sequence[Job], workers: int, backend: str, make: Make
+    jobs: Sequence[Job], workers: int, make: Make
 ) -> Iterator[tuple[Job, str, Exception | None]]:
     """Yield each job with its replicate or its error, in the order in which jobs end."""
     import joblib
 
-    with joblib.parallel_config(backend=backend, n_jobs=workers):
-        calls = (joblib.delayed(_attempt)(job, make) for job in jobs)
-        # If a worker is killed, the next attempt makes what is missing.
-        with contextlib.suppress(BrokenProcessPool):
-            yield from joblib.Parallel(return_as="generator_unordered")(calls)
+    parallel = joblib.Parallel(workers, "threading", return_as="generator_unordered")
+    yield from parallel(joblib.delayed(_attempt)(job, make) for job in jobs)
 
 
 def _there(

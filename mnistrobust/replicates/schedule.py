@@ -9,21 +9,25 @@ import signal
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import resource_tracker
 from pathlib import Path
+from typing import TypeVar
 
 from mnistrobust import data, engine
 from mnistrobust.backend import limit_threads, standard_settings
 from mnistrobust.conditions import Condition
-from mnistrobust.errors import say_warnings
+from mnistrobust.errors import MnistRobustError, say_warnings
 from mnistrobust.recipes import RECIPES, Recipe
 from mnistrobust.replicates.replicate import Replicate, Task
 from mnistrobust.store import Key, Store
 
 MEMORY_PER_WORKER = 2 * 2**30  # bytes; TensorFlow, full MNIST twice, and one network in training
 _END_SECONDS = 5.0  # for a process to end by itself
+Result = TypeVar("Result")
 
 
 def worker_count(tasks: int = len(RECIPES)) -> int:
@@ -150,7 +154,32 @@ def _side_by_side(replicate: Replicate, tasks: Sequence[Task], workers: int) -> 
                 process.join(_END_SECONDS)
 
 
-def follow_parent() -> None:
+def in_processes(
+    call: Callable[..., Result], arguments: Sequence[tuple[object, ...]], workers: int
+) -> Iterator[Result]:
+    """Yield what a function returns for each of the arguments, in the order in which calls end.
+
+    The processes end with this one, and with the iterator. Raises MnistRobustError if one is killed.
+    """
+    limit_threads()
+    spawn = multiprocessing.get_context("spawn")  # a forked TensorFlow can hang
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(workers, spawn, _follow_parent) as pool:
+        try:
+            with _interrupts_held():
+                calls = [pool.submit(call, *each) for each in arguments]
+            yield from (each.result() for each in as_completed(calls))
+        except BrokenProcessPool as error:
+            raise MnistRobustError(
+                "A process was killed: run the same command to continue."
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.kill()  # an interrupt does not wait for networks in training
+
+
+def _follow_parent() -> None:
     """Let this process, which another has spawned to train, end with it and only by it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent, interrupted too, ends this process
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an exception tidies up
@@ -159,7 +188,7 @@ def follow_parent() -> None:
 
 
 def _join(replicate: Replicate, tasks: Sequence[Task]) -> None:
-    follow_parent()
+    _follow_parent()
     try:
         work(replicate, tasks)
     except Exception:  # noqa: BLE001 - the parent meets the same error and reports it

@@ -66,7 +66,7 @@ CALLS = {  # the words of each command, with what it requires
 }
 ELSEWHERE = {("perturbations",), ("curves",), ("sweep",), ("fuzz",)}  # in the specs of their rooms
 VALUES = {  # of each option that takes one; none is its default
-    "--arch": "cnn", "--bound": "nll=0.5", "--backend": "loky", "--scheduler": "tcp://10.0.0.1:8786", "--fail-on": "never", "--junit": "cases.xml",
+    "--arch": "cnn", "--bound": "nll=0.5", "--backend": "dask", "--scheduler": "tcp://10.0.0.1:8786", "--fail-on": "never", "--junit": "cases.xml",
     "--tolerance": "accuracy=0.002", "--pixels": "0..255", "--seconds": "9", "--baseline": "one", "--data": "mnist5k",
     "--evidence": "none", "--expect-failure": "nll=why", "--from": "matrix.json",
     "--input-shape": "28x28", "--model": "ann=own_builder:create", "--on": "inverted",

@@ -189,11 +189,26 @@ def test_digits_that_are_misread_at_once_are_not_searched(mnist5k):
     assert [bool(each & threes) for each in tried] == [False, True]
 
 
-def test_an_image_that_jumps_itself_makes_no_sudden_weakness(mnist5k):
-    """Grey levels vanish at once, and a prediction that follows them is no blind spot."""
-    few = Oracle(mnist5k, lambda images, _: [len(np.unique(each)) <= 4 for each in images])
+def few_levels(images, _):
+    return np.array([len(np.unique(each)) <= 4 for each in images])
 
-    assert "suddenly" not in searched(few, mnist5k, over=("quantise",)).weaknesses[0].words
+
+class Smooth(Oracle):
+    """A model that misreads what has no grey, the more surely the less there is."""
+
+    def __call__(self, images):
+        right = super().__call__(images)
+        grey = (images * (1 - images)).sum(axis=1) / images.sum(axis=1)
+        wrong = (1 / (1 + np.exp(100 * (grey - 0.05))))[:, None]
+        return (1 - wrong) * right + wrong * np.roll(right, 1, axis=1)
+
+
+@pytest.mark.parametrize("broken", [Smooth, lambda dataset: Oracle(dataset, few_levels)])
+def test_an_image_that_jumps_itself_makes_no_sudden_weakness(broken, mnist5k):
+    """Grey levels vanish at once; a blind spot is met between two blends that hardly differ."""
+    found = searched(broken(mnist5k), mnist5k, over=("quantise",)).weaknesses[0]
+
+    assert (found.broken / found.tried > 0.9, found.sudden) == (True, broken is not Smooth)
 
 
 def test_an_outlier_that_is_called_noise_is_right(mnist5k):
@@ -335,6 +350,30 @@ def nan_where(oracle, fails):
     return model
 
 
+def test_a_fault_names_all_perturbations_that_lead_to_it(mnist5k, capsys):
+    """The one that leads most digits to it comes first; chains count for none."""
+
+    def faint(images, top):
+        dark = images.max(axis=1)
+        return (dark < np.where(top == 7, 0.85, 0.45)) & (dark > images.min(axis=1))
+
+    model = nan_where(Oracle(mnist5k), faint)
+    found = searched(model, mnist5k, 3000, ("brightness", "contrast", "shift"), 12)
+    (fault,) = found.faults
+    digits, sevens = (
+        len(found.search.pool),
+        int((found.search.labels[found.search.pool] == 7).sum()),
+    )
+
+    assert found.search.under(fault.fault) == {
+        "lost contrast": digits, "ink taken off everywhere": sevens
+    }  # fmt: skip
+    assert found.to_json()["faults"][0]["under"] == found.search.under(fault.fault)
+    text.print_findings(found)
+    says = f"; met under, by digits: lost contrast ({digits}), ink taken off everywhere ({sevens})"
+    assert says in capsys.readouterr().out
+
+
 def test_a_fault_of_a_plain_image_is_looked_for_in_digits_too(mnist5k):
     """It is told with its smallest input, and with the perturbation that leads a digit to it."""
     model = nan_where(Oracle(mnist5k), lambda images, _: images.mean(axis=1) > 0.6)
@@ -426,6 +465,9 @@ def test_a_model_that_is_not_deterministic_is_a_finding(ink, perturbed, mnist5k)
     assert fault.fault == "predicts another probability when the same image comes again"
     assert f"fault: {fault.says}" not in found.tests, "it would pass by chance"
     assert tuple(step.partition(":")[0] for step in fault.chain) == perturbed
+    under = found.search.under(fault.fault)
+    assert [*under] == ["ink added everywhere"] * bool(perturbed)
+    assert all(digits > 10 for digits in under.values())
     assert perturb(fault.image[None] / 255, fault.chain, fault.draw).min() > ink
 
 
@@ -521,7 +563,9 @@ def test_each_place_of_a_bar_has_a_draw_of_its_own(half):
     places = {
         "at the top": rows[0], "at the bottom": rows[-1], "at the left": columns[0],
         "at the right": columns[-1], "across the middle": rows[13:15].all(),
-        "down the middle": columns[13:15].all(),
+        "down the middle": columns[13:15].all(), "across the upper half": rows[7],
+        "across the lower half": rows[20], "down the left half": columns[7],
+        "down the right half": columns[20],
     }  # fmt: skip
     assert [place for place in places if places[place]] == [half.way]
 

@@ -16,7 +16,7 @@ from mnistrobust.errors import MnistRobustError, UsageError
 from mnistrobust.replicates import cluster, many
 from mnistrobust.replicates.many import ReplicateKilledError
 from specs.helpers import ROOT, standin
-from specs.helpers.processes import PATIENCE, children_of, psutil, wait_for
+from specs.helpers.processes import PATIENCE, psutil, wait_for
 
 pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
 
@@ -27,10 +27,10 @@ from pathlib import Path
 from specs.helpers import standin
 from mnistrobust.replicates import cluster, many
 
-folder, backend = Path(sys.argv[1]), sys.argv[2]
-jobs = standin.jobs(folder, int(sys.argv[3]))
+folder = Path(sys.argv[1])
+jobs = standin.jobs(folder, int(sys.argv[2]))
 print("begun", flush=True)
-many.replicate(jobs, workers=2, backend=backend, make=standin.slow)
+many.replicate(jobs, workers=2, make=standin.slow)
 (folder / "evidence.json").write_text(many.evidence_of(jobs, 1000).to_json())
 """
 
@@ -49,8 +49,8 @@ def started(surroundings, tmp_path):
     paths = [str(ROOT), str(Path(standin.__file__).parent)]
     surroundings.setenv("PYTHONPATH", os.pathsep.join(paths))
 
-    def start(backend="threading", count=COUNT):
-        command = [sys.executable, "-c", PROGRAM, str(tmp_path), backend, str(count)]
+    def start(count=COUNT):
+        command = [sys.executable, "-c", PROGRAM, str(tmp_path), str(count)]
         pipe = subprocess.PIPE
         running = subprocess.Popen(
             command, cwd=ROOT, stdout=pipe, text=True, start_new_session=True
@@ -73,33 +73,20 @@ def test_runs_add_up_to_the_same_bytes(tmp_path):
     assert not list((tmp_path / "parts" / "unfinished").iterdir())
 
 
-@pytest.mark.parametrize("backend", ["threading", "loky"])
-def test_a_killed_replication_resumes_to_the_same_bytes(backend, started, tmp_path):
+def test_a_killed_replication_resumes_to_the_same_bytes(started, tmp_path):
     """Killed twenty times at random moments and run once more, it is as if never killed."""
-    moments, kills = random.Random(backend), 0
+    moments, kills = random.Random("threading"), 0
     while kills < 20:
-        running = started(backend, 40)
+        running = started(40)
         time.sleep(moments.uniform(0, 0.6))
-        os.killpg(running.pid, signal.SIGKILL)  # with joblib's own processes, old and new
+        os.killpg(running.pid, signal.SIGKILL)
         running.communicate()
         kills += 1
-    running = started(backend, 40)
+    running = started(40)
     running.communicate(timeout=PATIENCE)
 
     assert running.returncode == 0
     assert (tmp_path / "evidence.json").read_text() == evidence(tmp_path / "whole", 40)
-
-
-def test_a_killed_worker_loses_its_own_replicate_only(started, tmp_path):
-    """A worker of joblib's that is killed is replaced; the evidence is complete."""
-    running = started("loky", 12)
-    wait_for(lambda: list(tmp_path.glob("seed-*.json")))
-    workers = children_of(running.pid, "popen_loky_posix")
-    os.kill(workers[0].pid, signal.SIGKILL)
-    running.communicate(timeout=PATIENCE)
-
-    assert running.returncode == 0
-    assert (tmp_path / "evidence.json").read_text() == evidence(tmp_path / "whole", 12)
 
 
 def test_a_killed_replicate_is_made_again(tmp_path):

@@ -68,14 +68,17 @@ def test_two_processes_give_the_bytes_of_one(rehearsal, tmp_path):
     assert stores[0] == stores[1]
 
 
-COMMAND = ("train", "ann_1000", "ann_noisy", "--workers", "2", "--data", "mnist5k", "--store")
+TRAIN = ("train", "ann_1000", "ann_noisy")
+COMPARE = ("compare", "ann", "ann_noisy", "--seeds", "2")
 
 
 @pytest.fixture
-def training(tmp_path, surroundings):
+def training(request, tmp_path, surroundings):
     """A command that trains in two processes, and those, once they have begun."""
     surroundings.setenv("PYTHONPATH", str(ROOT))
-    command = [sys.executable, "-m", "mnistrobust", *COMMAND, str(tmp_path / "store")]
+    options = ("--workers", "2", "--data", "mnist5k", "--store", str(tmp_path / "store"))
+    words = getattr(request, "param", TRAIN)
+    command = [sys.executable, "-m", "mnistrobust", *words, *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, start_new_session=True, **pipes) as running:
         try:
@@ -142,6 +145,7 @@ def test_an_interrupt_ends_all_processes_and_says_how_to_go_on(locks, whole_grou
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is of POSIX systems")
+@pytest.mark.parametrize("training", [TRAIN, COMPARE], ids=lambda words: words[0], indirect=True)
 def test_processes_end_with_their_parent(training):
     """When the command itself is killed, its processes do not train on."""
     running, workers, _ = training
