@@ -26,7 +26,8 @@ class Keras:
         self.input_shape, self.weights = (None, 784), []
 
     def __getattr__(self, name):
-        return lambda *sizes, **options: (name, *sizes, *options.values())
+        # a type of its own takes what a builder sets of a layer later
+        return lambda *sizes, **options: type(name, (tuple,), {})((name, *sizes, *options.values()))
 
     def Sequential(self, layers):  # noqa: N802 - Keras's name
         self.built = layers
@@ -34,7 +35,7 @@ class Keras:
         return self
 
     def compile(self, **options):
-        self.compiled = options
+        self.compiled, self.optimizer = options, SimpleNamespace()
 
     def get_weights(self):
         return self.weights
@@ -54,11 +55,12 @@ def patched(stack, keys, **replaced):
 
 
 def built(architecture, classes=10):
-    """Return the layers of an architecture's model, and how it is compiled."""
+    """Return the layers of an architecture's model, and how it is compiled, with all that is set later."""
     keras = Keras()
     with patch("mnistrobust.models.import_keras", lambda: keras):
         models.architecture_named(architecture).builder(classes)
-    return keras.built, keras.compiled
+    layers = [(*layer, *vars(layer).values()) for layer in keras.built]
+    return layers, {**keras.compiled, **vars(keras.optimizer)}
 
 
 def trained(recipe, dataset, seed):
