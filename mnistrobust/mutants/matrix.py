@@ -9,16 +9,16 @@ from mnistrobust.mutants.faults import FAULTS
 from mnistrobust.registry import load_claims
 from mnistrobust.report import markdown as tables
 
-GROUPS = ("properties", "library", "suite")  # of specs besides the claims, by folder
+CLAIMS = "specs/claims"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What the default suite, or its claims alone, say of one fault at one size."""
+    """What the claims say of one fault at one size, and the rest of the suite where they see nothing."""
 
     fault: str
     size: str
-    specs: str = "specs"  # the folder that was run
+    whole: bool = True  # where no claim sees the fault, the rest was run, too
     mistake: str
     failed: tuple[str, ...]  # specs, without parameters
     passed: int  # how many specs do not fail
@@ -33,10 +33,6 @@ class Trial:
         """The claims whose specs fail."""
         by_spec = {claim.spec: claim.id for claim in load_claims().values()}
         return tuple(by_spec[spec] for spec in self.failed if spec in by_spec)
-
-    def others(self, group: str) -> tuple[str, ...]:
-        """Return the failed specs of a group besides the claims."""
-        return tuple(spec for spec in self.failed if spec.startswith(f"specs/{group}/"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +77,10 @@ class Matrix:
         smallest = len(names) - len(self.survivors)
         larger = sum(self.seen_from(name) is not None for name in names) - smallest
         claims = sum(self.seen_from(name, claims=True) is not None for name in names)
+        more = f", {larger} more when they are larger" * bool(larger)
         return (
-            f"{smallest} of {len(names)} faults are seen at their smallest size, {larger} more when "
-            f"they are larger; {claims} are seen by the claims alone"
+            f"{smallest} of {len(names)} faults are seen at their smallest size{more}; {claims} are "
+            f"seen by the claims alone, at some size"
         )
 
     def to_json(self) -> str:

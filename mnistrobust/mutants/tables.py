@@ -9,7 +9,7 @@ from rich.text import Text
 from mnistrobust.errors import UsageError, cause, inert
 from mnistrobust.files import regular
 from mnistrobust.mutants.faults import FAULTS, Fault
-from mnistrobust.mutants.matrix import GROUPS, Matrix
+from mnistrobust.mutants.matrix import CLAIMS, Matrix
 from mnistrobust.report.console import table
 
 
@@ -22,17 +22,14 @@ def print_faults(faults: Sequence[Fault]) -> None:
 
 
 def print_matrix(matrix: Matrix) -> None:
-    """Print a row for each trial: how many claims and other specs see the fault."""
+    """Print a row for each trial: how many claims, or else other specs, see the fault."""
     rows = []
     for trial in matrix.trials:
-        counts = [len(trial.claims)]
-        if trial.specs == "specs":
-            counts += [len(trial.others(group)) for group in GROUPS]
+        others = sum(not spec.startswith(CLAIMS) for spec in trial.failed)
         style = "" if bool(trial.failed) == (trial.fault in FAULTS) else "red"
-        shown = [str(count) if count else "·" for count in counts]
-        cells = [trial.mistake, *shown, *[""] * (1 + len(GROUPS) - len(shown))]
+        cells = (trial.mistake, str(len(trial.claims) or "·"), str(others or "·"))
         rows.append([Text(inert(cell), style) for cell in cells])
-    table(("mistake", "claims", *GROUPS), rows, right=("claims", *GROUPS))
+    table(("mistake", "claims", "other specs"), rows, right=("claims", "other specs"))
     sys.stdout.write(f"{matrix.summary}\n")
 
 
