@@ -1,0 +1,65 @@
+"""A digit classifier without a fault but for those that are planted, and a search of it."""
+
+import numpy as np
+
+from mnistrobust.fuzzing.findings import findings_of
+from mnistrobust.fuzzing.outcomes import Subject
+from mnistrobust.fuzzing.search import Search
+from mnistrobust.perturbations import PERTURBATIONS
+
+READS = {"input_shape": "784", "pixels": (0, 1), "outputs": "probabilities"}
+TONE = ("brightness", "contrast")  # no tone hides a digit from the oracle
+
+
+def fading(right, loss):
+    """Return probabilities that pass to the next digit while `loss` grows from 0 to 1."""
+    loss = np.clip(loss, 0, 1)[:, None]
+    return (1 - loss) * right + loss * np.roll(right, 1, axis=1)
+
+
+class Oracle:
+    """A model that recognises 100 held-out digits in any tone, but for its blind spots."""
+
+    def __init__(self, dataset, *blind):
+        self.known = self.centred(dataset.test_images[:100]).T
+        self.labels = dataset.test_labels[:100]
+        self.blind = blind
+
+    @staticmethod
+    def centred(images):
+        images = images - images.mean(axis=1, keepdims=True)
+        return images / np.maximum(np.linalg.norm(images, axis=1, keepdims=True), 1e-9)
+
+    def __call__(self, images):
+        top = self.labels[(self.centred(images) @ self.known).argmax(axis=1)]
+        for spot in self.blind:
+            top = np.where(spot(images, top), (top + 1) % 10, top)
+        return 0.98 * np.eye(10)[top] + 0.002
+
+
+def lightest_seven(images, top):
+    return (top == 7) & (images.min(axis=1) > 0.2) & (images.min(axis=1) < 0.35)
+
+
+def grey(images, _):
+    """What neither more ink nor less contrast makes alone."""
+    return (images.min(axis=1) > 0.25) & (images.max(axis=1) < 0.75)
+
+
+def searched(model, dataset, candidates=700, over=TONE, digits=30, **options):
+    subject = Subject(model, dataset, **READS)
+    over = [PERTURBATIONS[name] for name in over]
+    search = Search(subject, dataset, over=over, indexes=range(digits), **options)
+    search.run(lambda: search.candidates >= candidates)
+    return findings_of(search)
+
+
+def nan_where(oracle, fails):
+    """A model that returns NaN for some images."""
+
+    def model(images):
+        outputs = oracle(images)
+        outputs[fails(images, outputs.argmax(axis=1))] = np.nan
+        return outputs
+
+    return model

@@ -1,0 +1,156 @@
+"""What a model does wrong besides predicting is found, with the smallest input that shows it."""
+
+import base64
+import time
+import zlib
+
+import numpy as np
+import pytest
+
+from mnistrobust.fuzzing import outcomes, text
+from mnistrobust.fuzzing.chain import perturb
+from mnistrobust.fuzzing.counterexamples import (
+    outcome,
+    unpacked,
+)
+from mnistrobust.fuzzing.outcomes import NO_NUMBER, Subject
+from specs.helpers.oracle import (
+    READS,
+    Oracle,
+    lightest_seven,
+    nan_where,
+    searched,
+)
+
+
+def test_a_model_that_raises_is_a_finding(mnist5k, capsys):
+    """The fault is told first, with its smallest input, and the search goes on around it."""
+    oracle = Oracle(mnist5k, lightest_seven)
+
+    def model(images):
+        if (images.max(axis=1) == 0).any():
+            raise ValueError("0 pixels with ink")
+        outputs = oracle(images)
+        outputs[(images.max(axis=1) < 0.5)] = np.nan
+        return outputs
+
+    found = searched(model, mnist5k)
+
+    assert [each.words for each in found.weaknesses] == [
+        "ink added everywhere between 0.2 and 0.38, only 7s, suddenly"
+    ]
+    empty, faint = found.faults
+    assert empty.fault.startswith("model raised ValueError: 0 pixels with ink")
+    assert (empty.chain, empty.index) == ((), None)
+    assert not empty.image.any()
+    assert (faint.fault, len(faint.chain)) == (NO_NUMBER, 1)
+    after = perturb(faint.image[None] / 255, faint.chain, faint.draw)
+    assert 0.48 < after.max() < 0.5
+    text.print_findings(found)
+    assert capsys.readouterr().out.startswith(f"fault: {empty.says}")
+
+
+def test_a_fault_names_all_perturbations_that_lead_to_it(mnist5k, capsys):
+    """The one that leads most digits to it comes first; chains count for none."""
+
+    def faint(images, top):
+        dark = images.max(axis=1)
+        return (dark < np.where(top == 7, 0.85, 0.45)) & (dark > images.min(axis=1))
+
+    model = nan_where(Oracle(mnist5k), faint)
+    found = searched(model, mnist5k, 3000, ("brightness", "contrast", "shift"), 12)
+    (fault,) = found.faults
+    digits, sevens = (
+        len(found.search.pool),
+        int((found.search.labels[found.search.pool] == 7).sum()),
+    )
+
+    assert found.search.under(fault.fault) == {
+        "lost contrast": digits, "ink taken off everywhere": sevens
+    }  # fmt: skip
+    assert found.to_json()["faults"][0]["under"] == found.search.under(fault.fault)
+    text.print_findings(found)
+    says = f"; met under, by digits: lost contrast ({digits}), ink taken off everywhere ({sevens})"
+    assert says in capsys.readouterr().out
+
+
+def test_a_fault_of_a_plain_image_is_looked_for_in_digits_too(mnist5k):
+    """It is told with its smallest input, and with the perturbation that leads a digit to it."""
+    model = nan_where(Oracle(mnist5k), lambda images, _: images.mean(axis=1) > 0.6)
+
+    plain, changed = searched(model, mnist5k).faults
+
+    assert (plain.chain, plain.image.min()) == ((), 255)
+    assert (changed.chain[0].partition(":")[0], changed.label is None) == ("brightness", False)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_image_that_makes_calls_far_slower_is_a_fault(mnist5k, monkeypatch, alone):
+    """It is told with the perturbation that leads to it; a call that is slow by chance is none."""
+    monkeypatch.setattr(outcomes, "_LEAST", 0.05)
+    monkeypatch.setattr(outcomes, "_SLOW", 5)
+    oracle, naps = Oracle(mnist5k), iter([True])
+
+    def model(images):
+        dark = (images.mean(axis=1) > 0.6) & (images.min(axis=1) < 0.9)
+        if dark.any() and (alone or next(naps, False)):
+            time.sleep(0.1)
+        return oracle(images)
+
+    found = searched(model, mnist5k, 300, over=("contrast", "brightness"), digits=8)
+
+    slow = [each for each in found.faults if each.fault.startswith("takes 0 s, other calls")]
+    assert len(slow) == alone, slow
+    for each in slow:
+        assert each.chain[0].startswith("brightness:")
+        assert perturb(unpacked(each.case["image"]), each.chain, each.draw).mean() > 0.6
+
+
+def test_a_digit_that_shows_a_fault_as_it_is_needs_no_perturbation(mnist5k):
+    """Nor is it perturbed, so that the fault is told once."""
+    found = searched(nan_where(Oracle(mnist5k), lambda _, top: top == 7), mnist5k)
+
+    (fault,) = found.faults
+    assert (fault.chain, fault.label) == ((), 7)
+    assert f"fault: {fault.says}" in found.tests
+
+
+def test_a_case_is_replayed_with_its_draw(mnist5k):
+    """The model gets the image that the search gave it; a fault in place of a prediction holds."""
+    seen = []
+
+    def model(images):
+        seen.append(images)
+        return np.full((len(images), 10), np.nan if images.mean() > 0.2 else 0.1)
+
+    subject, image = Subject(model, mnist5k, **READS), mnist5k.test_images[:1]
+    packed = base64.b85encode(
+        zlib.compress(np.rint(255 * image).astype(np.uint8).tobytes())
+    ).decode()
+    top, says, holds = outcome(
+        subject, image=packed, chain=["offset-noise:0.5"], draw=3, expected=7
+    )
+
+    assert np.allclose(seen[-1], perturb(image, ("offset-noise:0.5",), 3), atol=1e-6)
+    assert (top, says, holds) == (-1, NO_NUMBER, True)
+
+
+@pytest.mark.parametrize(("ink", "perturbed"), [(-1, ()), (0.2, ("brightness",))])
+def test_a_model_that_is_not_deterministic_is_a_finding(ink, perturbed, mnist5k):
+    """Two predictions of one image differ, at once or when it is perturbed."""
+    oracle, rng = Oracle(mnist5k), np.random.default_rng(0)
+
+    def model(images):
+        some = (images.min(axis=1) > ink) * rng.random(len(images))
+        return oracle(images) - 0.1 * some[:, None] * np.eye(10)[oracle(images).argmax(axis=1)]
+
+    found = searched(model, mnist5k, 700 if perturbed else 1)
+    (fault,) = found.faults
+
+    assert fault.fault == "predicts another probability when the same image comes again"
+    assert f"fault: {fault.says}" not in found.tests, "it would pass by chance"
+    assert tuple(step.partition(":")[0] for step in fault.chain) == perturbed
+    under = found.search.under(fault.fault)
+    assert [*under] == ["ink added everywhere"] * bool(perturbed)
+    assert all(digits > 10 for digits in under.values())
+    assert perturb(fault.image[None] / 255, fault.chain, fault.draw).min() > ink

@@ -1,0 +1,155 @@
+"""What a search found is told in words: ranked, each with a counterexample that can be replayed."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnistrobust.fuzzing import findings as findings_module
+from mnistrobust.fuzzing import text
+from mnistrobust.fuzzing.cases import Case
+from mnistrobust.fuzzing.chain import perturb
+from mnistrobust.fuzzing.counterexamples import (
+    replay,
+)
+from mnistrobust.fuzzing.findings import ranked
+from mnistrobust.fuzzing.outcomes import Subject
+from specs.helpers.digit_models import dense
+from specs.helpers.oracle import READS, Oracle, fading, lightest_seven, searched
+
+
+def test_what_is_sudden_comes_first_then_what_breaks_most(mnist5k):
+    """A prediction that fades with the image ranks behind one that jumps, however many it breaks."""
+    oracle = Oracle(mnist5k, lightest_seven)
+
+    def model(images):
+        return fading(oracle(images), 3 * (1 - images.max(axis=1)))
+
+    sudden, fades = searched(model, mnist5k).weaknesses
+
+    assert sudden.words == "ink added everywhere between 0.2 and 0.38, only 7s, suddenly"
+    assert fades.words == "ink taken off everywhere beyond 0.16"
+    assert fades.score > sudden.score
+
+
+def test_the_order_of_weaknesses_is_by_share_then_by_score(findings):
+    """A chain that is sudden for a few digits only is not exceptional; a second way comes late."""
+    expected = [
+        replace(findings.weaknesses[0], words=words, sudden=sudden, tried=20, broken=broken,
+                score=score, perturbations=tuple(chain.split()))
+        for words, sudden, broken, score, chain in (
+            ("for all", True, 20, 0.1, "blur"),
+            ("for half, a pair", True, 10, 0.1, "blur shift"),
+            ("for some, alone", True, 8, 0.1, "thin"),
+            ("one way", False, 20, 0.9, "shift"),
+            ("less", False, 20, 0.7, "bar"),
+            ("for some, a pair", True, 9, 0.2, "thin shift"),
+            ("another way", False, 20, 0.8, "shift"),
+        )
+    ]  # fmt: skip
+
+    assert ranked([*reversed(expected), expected[3]]) == tuple(expected)
+
+
+def test_digits_that_break_before_all_others_are_named_so(mnist5k):
+    """They are not the only ones."""
+    early = Oracle(mnist5k, lambda images, top: images.min(axis=1) > np.where(top == 4, 0.02, 0.4))
+    found = searched(early, mnist5k, over=("brightness",), digits=60).weaknesses[0]
+
+    assert found.words == "ink added everywhere beyond 0.02, above all 4s, suddenly"
+
+
+def few_levels(images, _):
+    return np.array([len(np.unique(each)) <= 4 for each in images])
+
+
+class Smooth(Oracle):
+    """A model that misreads what has no grey, the more surely the less there is."""
+
+    def __call__(self, images):
+        right = super().__call__(images)
+        grey = (images * (1 - images)).sum(axis=1) / images.sum(axis=1)
+        wrong = (1 / (1 + np.exp(100 * (grey - 0.05))))[:, None]
+        return (1 - wrong) * right + wrong * np.roll(right, 1, axis=1)
+
+
+@pytest.mark.parametrize("broken", [Smooth, lambda dataset: Oracle(dataset, few_levels)])
+def test_an_image_that_jumps_itself_makes_no_sudden_weakness(broken, mnist5k):
+    """Grey levels vanish at once; a blind spot is met between two blends that hardly differ."""
+    found = searched(broken(mnist5k), mnist5k, over=("quantise",)).weaknesses[0]
+
+    assert (found.broken / found.tried > 0.9, found.sudden) == (True, broken is not Smooth)
+
+
+def test_the_picture_says_how_many_weaknesses_it_leaves_out(findings):
+    """One of one is drawn, with a digit and what becomes of it."""
+    figure = text.picture(findings)
+
+    assert figure.get_suptitle() == "1 of 1 weaknesses, the worst first"
+    before, after = (ax.get_title() for ax in figure.axes[1:3])
+    assert before.startswith("label 7\nread as 7")
+    assert after.startswith("brightness 0.2")
+
+
+def test_no_perturbation_of_a_counterexample_breaks_it_alone(mnist5k):
+    """A dose at which fewer perturbations do it is not shown, however clear it is."""
+    oracle = Oracle(mnist5k)
+
+    def model(images):
+        light, right = images.min(axis=1), oracle(images).argmax(axis=1)
+        wrong = (light > 0.4) | ((light > 0.35) & (images.max(axis=1) < 0.9))
+        sure = np.where(wrong, 0.2 + 0.5 * light, 0.98)[:, None]
+        return sure * np.eye(10)[np.where(wrong, (right + 1) % 10, right)] + (1 - sure) / 10
+
+    search = searched(model, mnist5k, 1).search
+    lighter, paler = search.halves[0], search.halves[2]
+    case = Case(place=0, halves=(lighter, paler), shares=(0.38 / lighter.most, 0.3 / paler.most))
+    example = findings_module._example(search, [case])
+
+    assert [top == example.expected for top, _ in example.steps] == [True, True, False]
+
+
+def test_names_of_tests_are_ascii(findings):
+    """Pytest would show a sign of degrees as an escape."""
+    turned = replace(findings.weaknesses[0], words="rotation to the left beyond 12°, für ½ digits")
+
+    names = [*replace(findings, weaknesses=(turned,)).tests]
+    assert names == ["1: rotation to the left beyond 12 degrees, f?r ? digits"]
+
+
+def test_what_is_told_of_a_few_digits_says_so(findings, capsys):
+    """All of these break, not all digits."""
+    text.print_findings(findings)
+
+    told = capsys.readouterr().out
+    assert "100% of these" in " ".join(told.split())
+    digits = len(findings.search.tried)
+    assert f"weaknesses 1, faults 0; {digits} digits predicted confidently and rightly" in told
+
+
+def test_a_counterexample_holds_until_the_model_is_repaired(findings, mnist5k):
+    """`replay` fails on the broken model, with what it predicts, and passes on a repaired one."""
+    broken, repaired = (
+        Subject(Oracle(mnist5k, *blind), mnist5k, **READS) for blind in ((lightest_seven,), ())
+    )
+    (found,) = findings.weaknesses
+
+    with pytest.raises(
+        AssertionError, match=r"predicts 8 \(98%\) after brightness:0.2\d*; expected 7"
+    ):
+        replay(broken, **found.counterexample.case)
+    assert replay(repaired, **found.counterexample.case) == 7
+
+
+@pytest.mark.parametrize(
+    "case", json.loads(Path(__file__).with_name("counterexamples.json").read_text())
+)
+def test_trained_networks_still_have_their_counterexamples(case, rehearsal, mnist5k):
+    """What broke the networks of six seeds of `ann_1000` breaks this one as well."""
+    predict, image = dense(rehearsal), mnist5k.test_images[[case["index"]]]
+    changed = perturb(image, tuple(case["chain"]), case["draw"])
+
+    assert predict(image).argmax() == case["expected"]
+    assert predict(changed).argmax() != case["expected"]
