@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import resource_tracker
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
 
 from mnistrobust import data, engine
@@ -140,7 +141,7 @@ def _side_by_side(replicate: Replicate, tasks: Sequence[Task], workers: int) -> 
         spawn.Process(target=_join, args=(fresh, tasks), daemon=True) for _ in range(workers)
     ]
     try:
-        with _interrupts_held():
+        with _interrupts_held(), _main_hidden():
             for process in processes:
                 process.start()
         for process in processes:
@@ -166,7 +167,7 @@ def in_processes(
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, spawn, _follow_parent) as pool:
         try:
-            with _interrupts_held():
+            with _interrupts_held(), _main_hidden():
                 calls = [pool.submit(call, *each) for each in arguments]
             yield from (each.result() for each in as_completed(calls))
         except BrokenProcessPool as error:
@@ -200,6 +201,16 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+@contextlib.contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Start processes that do not run the caller's script again, which may have no guard."""
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager

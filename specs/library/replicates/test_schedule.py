@@ -68,6 +68,27 @@ def test_two_processes_give_the_bytes_of_one(rehearsal, tmp_path):
     assert stores[0] == stores[1]
 
 
+SCRIPT = """
+from mnistrobust.replicates.schedule import in_processes
+
+print("begun")
+print(*sorted(in_processes(abs, [(-1,), (-2,), (3,)], 2)))
+"""
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_run_once(tmp_path):
+    """Its processes do not run it again."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+
+    ended = subprocess.run(
+        [sys.executable, tmp_path / "script.py"], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+
+    assert (ended.returncode, ended.stdout) == (0, "begun\n1 2 3\n"), ended.stderr
+
+
 TRAIN = ("train", "ann_1000", "ann_noisy")
 COMPARE = ("compare", "ann", "ann_noisy", "--seeds", "2")
 
