@@ -39,6 +39,7 @@ _PRECISE = 0.02  # of a smallest dose
 _SHARP = 0.002  # of one at which the prediction jumps
 _JUMP = 0.5  # of a probability, between two doses that hardly differ
 _ALIKE = 0.01  # of the whole change of an image: what hardly differs
+_HALVINGS = 10  # of a step, after which its images do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,12 +295,13 @@ class Search(Targets):
         places = np.array([case.place for case in at])
         pairs, confidence = np.stack([self._images(below), self._images(at)]), confidence.copy()
         alike = _ALIKE * np.linalg.norm(pairs[1] - self.images[places], axis=1)
-        while True:
-            jumps = self._jumps(confidence)
-            rows = np.flatnonzero(jumps & (np.linalg.norm(pairs[1] - pairs[0], axis=1) > alike))
+        for _ in range(_HALVINGS):
+            apart = np.linalg.norm(pairs[1] - pairs[0], axis=1) > alike
+            rows = np.flatnonzero(self._jumps(confidence) & apart)
             if not len(rows):
-                return jumps
+                break
             middle = pairs[:, rows].mean(axis=0)
             found = self._read(middle)
             side = self.bad(found, places[rows]).astype(int)
             pairs[side, rows], confidence[side, rows] = middle, found.confidence
+        return self._jumps(confidence)
