@@ -71,8 +71,7 @@ class Smooth(Oracle):
     def __call__(self, images):
         right = super().__call__(images)
         grey = (images * (1 - images)).sum(axis=1) / images.sum(axis=1)
-        wrong = (1 / (1 + np.exp(100 * (grey - 0.05))))[:, None]
-        return (1 - wrong) * right + wrong * np.roll(right, 1, axis=1)
+        return fading(right, 1 / (1 + np.exp(100 * (grey - 0.05))))
 
 
 @pytest.mark.parametrize("broken", [Smooth, lambda dataset: Oracle(dataset, few_levels)])
