@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from mnistrobust.errors import MnistRobustError
 from mnistrobust.replicates import Replicate, schedule
 from mnistrobust.store import Store
 from specs.helpers import ROOT
@@ -66,6 +68,19 @@ def test_two_processes_give_the_bytes_of_one(rehearsal, tmp_path):
         assert len(entries) == 6
 
     assert stores[0] == stores[1]
+
+
+def test_processes_do_not_run_the_main_module_and_a_killed_one_is_an_error(monkeypatch, tmp_path):
+    """A script may have no guard; a process that ends without a result is told in one line."""
+    (tmp_path / "script.py").touch()
+    main = ModuleType("__main__")
+    main.__file__ = str(tmp_path / "script.py")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    file_of_main = "getattr(__import__('sys').modules['__main__'], '__file__', None)"
+
+    assert [*schedule.in_processes(eval, [(file_of_main,)], 1)] == [None]
+    with pytest.raises(MnistRobustError, match="A process was killed: run the same command"):
+        [*schedule.in_processes(os._exit, [(3,)], 1)]
 
 
 SCRIPT = """
