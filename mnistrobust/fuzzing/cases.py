@@ -28,6 +28,8 @@ _WORDS = MappingProxyType(
         "thin": ("thinner strokes",),
         "occlude": ("a blank square", "a square of ink"),
         "bar": ("a bar of ink", "a blank bar"),
+        "lines": ("lines of ink", "blank lines"),
+        "shade": ("ink added", "ink taken off"),
         "contrast": ("lost contrast",),
         "inverted": ("inversion",),
         "quantise": ("fewer grey levels",),
@@ -129,7 +131,7 @@ def shrunk(cases: Sequence[Case], holds: Callable[[Sequence[Case]], Any]) -> lis
 
 
 def halves_of(over: Sequence[Perturbation], severity: int, seed: int) -> Iterator[Half]:
-    """Yield both sides of 0 of each perturbation to a severity, each way of a shift, each place of a bar."""
+    """Yield both sides of 0 of each perturbation to a severity, for each way in which some draw."""
     for each in over:
         most, ways = each.severities[severity - 1], dict[str, int | None]({"": None})
         if way := _WAYS.get(each.name):
@@ -140,15 +142,22 @@ def halves_of(over: Sequence[Perturbation], severity: int, seed: int) -> Iterato
             )
 
 
+def _drawn(step: str, draw: int, ink: int = 0) -> np.ndarray:
+    """Return what a perturbation makes of an image (28, 28) with `ink` in a pixel of the middle."""
+    image = np.zeros((1, 28, 28), np.float32)
+    image[0, 14, 14] = ink
+    changed: np.ndarray = np.asarray(perturb(image, (step,), draw))[0]
+    return changed
+
+
 def _moved(draw: int) -> str:
-    dot = np.zeros((1, 28, 28), np.float32)
-    dot[0, 14, 14] = 1
-    down, right = divmod(int(np.argmax(perturb(dot, ("shift:5",), draw))), 28)
+    image = _drawn("shift:5", draw, ink=1)
+    down, right = divmod(int(np.argmax(image)), 28)
     return f"{'down' if down > 14 else 'up'} and to the {'right' if right > 14 else 'left'}"
 
 
 def _covered(draw: int) -> str:
-    image = np.asarray(perturb(np.zeros((1, 28, 28), np.float32), ("bar:2",), draw))[0]
+    image = _drawn("bar:2", draw)
     across = image[:, 0].sum() == 2
     start = np.average(np.arange(28), weights=image[:, 14] if across else image[14]) - 0.5
     ways = (
@@ -161,4 +170,22 @@ def _covered(draw: int) -> str:
     return ways[round(start * (len(ways) - 1) / 26)]
 
 
-_WAYS = MappingProxyType({"shift": _moved, "bar": _covered})
+def _lined(draw: int) -> str:
+    image = _drawn("lines:1", draw)
+    row, column = (int(np.flatnonzero(each)[1]) for each in (image[:, 0], image[0]))
+    ordinal = ("second", "third", "fourth")[max(row, column) - 2]
+    return f"in every {ordinal} {'row' if row > 1 else 'column'}"
+
+
+def _shaded(draw: int) -> str:
+    image = _drawn("shade:1", draw)
+    edges = {
+        "top": image[0, 14],
+        "bottom": image[-1, 14],
+        "left": image[14, 0],
+        "right": image[14, -1],
+    }
+    return f"towards the {max(edges, key=edges.__getitem__)}"
+
+
+_WAYS = MappingProxyType({"shift": _moved, "bar": _covered, "lines": _lined, "shade": _shaded})

@@ -57,9 +57,9 @@ def print_findings(findings: Findings) -> None:
 def _under(search: Search, fault: Counterexample) -> str:
     """Say which perturbations lead to the same kind of fault alone, for how many digits."""
     digits = [*search.under(fault.fault).items()] if fault.chain else []
-    told = ", ".join(f"{words} ({n})" for words, n in digits[:_TOLD])
-    more = f", {len(digits) - _TOLD} more" if len(digits) > _TOLD else ""
-    return f"; met under, by digits: {told}{more}" * (len(digits) > 1)
+    told = ", ".join(f"{n} under {words}" for words, n in digits[:_TOLD])
+    more = f", fewer under {len(digits) - _TOLD} more" if len(digits) > _TOLD else ""
+    return f"; digits that meet it: {told}{more}" * (len(digits) > 1)
 
 
 def _image(fault: Counterexample) -> str:

@@ -61,6 +61,20 @@ def bar(images: np.ndarray, dose: float, rng: np.random.Generator) -> np.ndarray
     return _covered(images, covered, ink=dose > 0)
 
 
+@perturbation(
+    unit="share of ink; below 0, of blank",
+    doses=(-1, 1),
+    severities=(0.2, 0.4, 0.6, 0.8, 1),
+    reads="nearly all digits to 0.8; few through lines in every second row at 1",
+)
+def lines(images: np.ndarray, dose: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw lines of ink: every second, third or fourth row or column, as drawn for each image."""
+    down, distance = divmod(rng.integers(0, 6, (len(images), 1)), 3)
+    share = abs(dose) * (np.arange(SIDE) % (distance + 2) == 0)
+    covered = np.where(down[..., None], share[:, None, :], share[:, :, None])
+    return _covered(images, covered, ink=dose > 0)
+
+
 def _overlap(start: np.ndarray, width: float) -> np.ndarray:
     """Return the share of each pixel along a side between `start` (…, 1) and `width` pixels later."""
     below, above = np.arange(SIDE), np.arange(1, SIDE + 1)

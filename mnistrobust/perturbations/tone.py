@@ -6,6 +6,8 @@ from mnistrobust import transforms
 from mnistrobust.perturbations.definition import SIDE, perturbation
 
 _WHITE = 255
+_SLOPES = (np.mgrid[:SIDE, :SIDE] / (SIDE - 1))[[0, 0, 1, 1]]  # (4, 28, 28): down, up, right, left
+_SLOPES[1::2] = 1 - _SLOPES[1::2]
 
 
 @perturbation(
@@ -29,6 +31,17 @@ def contrast(images: np.ndarray, dose: float, _: np.random.Generator) -> np.ndar
 def brightness(images: np.ndarray, dose: float, _: np.random.Generator) -> np.ndarray:
     """Add the same ink to every pixel."""
     return images + dose
+
+
+@perturbation(
+    unit="ink at the far edge; below 0, ink is taken off",
+    doses=(-1, 1),
+    severities=(0.2, 0.4, 0.6, 0.8, 1),
+    reads="all digits to 0.8; parts of them are hidden at 1",
+)
+def shade(images: np.ndarray, dose: float, rng: np.random.Generator) -> np.ndarray:
+    """Add ink that grows from edge to edge: down, up, right or left, as drawn for each image."""
+    return images + dose * _SLOPES[rng.integers(0, len(_SLOPES), (len(images),))]
 
 
 @perturbation(

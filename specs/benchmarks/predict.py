@@ -91,7 +91,7 @@ def measure(arguments, source):
     schedule.prepare(replicate, [replicate.task(name) for name in RECIPES])
     repeats, images = (1, 500) if arguments.quick else (5, IMAGES)
     found = {"images": images, "repeats": repeats}
-    for network in LAYERS:
+    for network in arguments.networks or LAYERS:
         job = {"network": network, "replicate": replicate, "images": images}
         found[network] = raced(job, repeats, 0.2 if arguments.quick else 1.0)
     found["sweep"] = swept(replicate, 1 if arguments.quick else None)
@@ -150,7 +150,9 @@ def swept(trained, count):
 
 
 def main():
-    command.run(command.parser(__doc__), measure)
+    options = command.parser(__doc__)
+    options.add_argument("networks", nargs="*", choices=[*LAYERS, []], help="default: all three")
+    command.run(options, measure)
 
 
 if __name__ == "__main__":

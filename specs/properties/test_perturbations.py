@@ -353,6 +353,32 @@ def test_bar_lies_in_one_of_five_places_across_or_down(seed, dose):
     assert counts.min() > 60
 
 
+PATTERNS = {  # all that a perturbation of dose 1 makes of an image without ink
+    "lines": [
+        np.broadcast_to(lined, (28, 28))
+        for each in (2, 3, 4)
+        for lined in (np.arange(28) % each == 0, (np.arange(28) % each == 0)[:, None])
+    ],
+    "shade": [np.rot90(np.mgrid[:28, :28][0] / 27, quarters) for quarters in range(4)],
+}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+@few
+@given(seed=seeds(), dose=st.floats(0.1, 1))
+def test_each_pattern_is_drawn_as_often(name, seed, dose):
+    """Catches a pattern that is missing, rare or another, and one below 0 that differs."""
+    drawn = PERTURBATIONS[name](np.zeros((600, 28, 28)), dose, rng(seed))
+    below = PERTURBATIONS[name](np.ones((600, 28, 28)), -dose, rng(seed))
+    shown, counts = np.unique(np.round(drawn / dose, 9), axis=0, return_counts=True)
+
+    np.testing.assert_allclose(1 - below, drawn)
+    assert {each.tobytes() for each in shown} == {
+        np.round(each.astype(float), 9).tobytes() for each in PATTERNS[name]
+    }
+    assert counts.min() > 60
+
+
 @few
 @given(st.sampled_from([1, 1.5, 2, 3, 4]))
 def test_thicken_grows_a_dot_into_a_disk_and_thin_takes_it_back(dose):
@@ -374,6 +400,8 @@ def test_thicken_grows_a_dot_into_a_disk_and_thin_takes_it_back(dose):
 ORDERED = {
     "thicken": 1,
     "bar": 1,
+    "lines": 1,
+    "shade": 1,
     "brightness": 1,
     "offset-noise": 1,
     "thin": -1,

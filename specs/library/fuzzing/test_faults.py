@@ -70,7 +70,7 @@ def test_a_fault_names_all_perturbations_that_lead_to_it(mnist5k, capsys):
     }  # fmt: skip
     assert found.to_json()["faults"][0]["under"] == found.search.under(fault.fault)
     text.print_findings(found)
-    says = f"; met under, by digits: lost contrast ({digits}), ink taken off everywhere ({sevens})"
+    says = f"; digits that meet it: {digits} under lost contrast, {sevens} under ink taken off everywhere"
     assert says in capsys.readouterr().out
 
 

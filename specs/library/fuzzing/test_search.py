@@ -256,6 +256,28 @@ def test_each_place_of_a_bar_has_a_draw_of_its_own(half):
     assert [place for place in places if places[place]] == [half.way]
 
 
+@pytest.mark.parametrize(
+    "half",
+    [*halves_of([PERTURBATIONS["lines"], PERTURBATIONS["shade"]], 5, seed=5)],
+    ids=lambda half: half.words,
+)
+def test_each_way_of_lines_and_shades_has_a_draw_of_its_own(half):
+    """What is said to be in every third row is, and what is said to grow towards the top does."""
+    grey = np.full((1, 28, 28), 0.5)
+    changed = perturb(grey, (half.step(0.5),), half.draw)[0]
+    distances = {"second": 2, "third": 3, "fourth": 4}
+    if half.perturbation.name == "lines":
+        ordinal, axis = half.way.split()[2:]
+        line = changed[:, 1] if axis == "row" else changed[1]
+        assert [*np.flatnonzero(line != 0.5)] == [*range(0, 28, distances[ordinal])]
+    else:
+        far = {"top": (0, 9), "bottom": (27, 9), "left": (9, 0), "right": (9, 27)}
+        moved = {edge: abs(changed[at] - 0.5) for edge, at in far.items()}
+        assert max(moved, key=moved.get) == half.way.rpartition(" ")[2]
+        assert max(moved.values()) == 0.5
+    assert (changed.mean() > 0.5) == (half.most > 0)
+
+
 def test_a_model_that_is_never_confident_cannot_be_broken(mnist5k):
     """The error says why; any prediction can become another."""
     oracle = Oracle(mnist5k, lightest_seven)
