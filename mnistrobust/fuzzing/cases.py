@@ -19,7 +19,9 @@ MOST = 3  # perturbations in a chain
 _WORDS = MappingProxyType(
     {  # above 0, and below
         "rotate": ("rotation to the left", "rotation to the right"),
+        "slide": ("shift",),
         "scale": ("shrinking", "enlarging"),
+        "squeeze": ("narrower digits", "flatter digits"),
         "shear": ("leaning to the right", "leaning to the left"),
         "brightness": ("ink added everywhere", "ink taken off everywhere"),
         "gamma": ("fainter strokes", "bolder strokes"),
@@ -31,6 +33,7 @@ _WORDS = MappingProxyType(
         "lines": ("lines of ink", "blank lines"),
         "shade": ("ink added", "ink taken off"),
         "contrast": ("lost contrast",),
+        "fade": ("faded ink",),
         "inverted": ("inversion",),
         "quantise": ("fewer grey levels",),
         "pixelate": ("coarse pixels",),
@@ -151,9 +154,13 @@ def _drawn(step: str, draw: int, ink: int = 0) -> np.ndarray:
 
 
 def _moved(draw: int) -> str:
-    image = _drawn("shift:5", draw, ink=1)
-    down, right = divmod(int(np.argmax(image)), 28)
+    down, right = divmod(int(np.argmax(_drawn("shift:5", draw, ink=1))), 28)
     return f"{'down' if down > 14 else 'up'} and to the {'right' if right > 14 else 'left'}"
+
+
+def _slid(draw: int) -> str:
+    down, right = divmod(int(np.argmax(_drawn("slide:5", draw, ink=1))), 28)
+    return {19: "down", 9: "up"}.get(down, f"to the {'right' if right > 14 else 'left'}")
 
 
 def _covered(draw: int) -> str:
@@ -188,4 +195,6 @@ def _shaded(draw: int) -> str:
     return f"towards the {max(edges, key=edges.__getitem__)}"
 
 
-_WAYS = MappingProxyType({"shift": _moved, "bar": _covered, "lines": _lined, "shade": _shaded})
+_WAYS = MappingProxyType(
+    {"shift": _moved, "slide": _slid, "bar": _covered, "lines": _lined, "shade": _shaded}
+)

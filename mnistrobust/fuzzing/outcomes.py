@@ -24,6 +24,7 @@ _RESTARTS = 12  # of a model that ends or hangs, before the search ends
 _MORE = 6  # for what comes after the search
 _SLOW = 20  # times the usual seconds of a call
 _LEAST = 1.0  # seconds: no shorter call is slow
+_ALONE = 0.1  # seconds: no image is that takes less, alone
 _CALLS = 4  # after so many it is known what is usual
 _SLOW_ONES = 2  # that are looked for, as it takes long
 
@@ -122,24 +123,30 @@ class Subject:
     def _slow(self, images: np.ndarray, seconds: float) -> dict[int, str]:
         """Return which image makes a call far slower than others, and what to say of it.
 
-        The images are predicted again, half of them at a time, until one is left.
+        The images are predicted again until it is found: the last, whose dose is often the largest, and
+        each half of the others.
         """
         usual = median(self._seconds) if len(self._seconds) >= _CALLS else np.inf
         self._seconds.append(seconds)
-        bound = max(_LEAST, _SLOW * usual)
-        taken, rows = seconds, np.arange(len(images))
-        while taken > bound and self._slow_ones < _SLOW_ONES:
-            for part in np.array_split(rows, min(2, len(rows))):
-                start = time.monotonic()
-                self._predict(images[part])
-                taken = time.monotonic() - start
-                if taken > bound:
-                    rows = part
-                    break
-            if len(rows) == 1 and taken > bound:
-                self._slow_ones += 1
-                return {int(rows[0]): f"takes {seconds:.0f} s, other calls {1000 * usual:.0f} ms"}
-        return {}
+        if seconds < max(_LEAST, _SLOW * usual) or self._slow_ones == _SLOW_ONES:
+            return {}
+        rows, bound = np.arange(len(images)), max(_ALONE, usual)
+        while len(rows) > 1:
+            first, second = np.array_split(rows[:-1], 2)
+            parts = (part for part in (rows[-1:], second, first) if len(part))
+            rows = next(
+                (part for part in parts if self._seconds_of(images[part]) > bound), rows[:0]
+            )
+        taken = self._seconds_of(images[rows]) if len(rows) else 0
+        if taken < bound:
+            return {}
+        self._slow_ones += 1
+        return {int(rows[0]): f"takes {taken:.1f} s, a usual call {1000 * usual:.0f} ms"}
+
+    def _seconds_of(self, images: np.ndarray) -> float:
+        start = time.monotonic()
+        self._predict(images)
+        return time.monotonic() - start
 
     def _ended(self) -> bool:
         """Whether the model predicts no more; it is then opened again, a few times."""

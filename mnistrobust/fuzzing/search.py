@@ -31,7 +31,12 @@ _WEIGHTS = 0.3, 1.0  # of the doses in a chain
 _LARGE = 0.8  # from which on weights are drawn for every second chain of harmless doses
 _MOST = 0.4  # share of the digits that one perturbation of a chain may break at a weight of 1
 _OFTEN = 0.5  # score of a chain of harmless doses, from which it is looked at
-_PLACED = "bar", "lines", "shade"  # in so many places that chains with them would take too long
+_MANY = (
+    "bar",
+    "lines",
+    "shade",
+    "shift",
+)  # of so many ways that chains with them would take too long
 _SURE = 5  # broken digits, enough to know whether they break suddenly
 _MORE = 120  # digits on which a chain that breaks some suddenly is tried
 _NEVER = 1.5  # where a digit that withstands all doses of a perturbation is taken to break
@@ -153,7 +158,7 @@ class Search(Targets):
         """Yield chains without end: each pair of harmless doses, and of doses that add up; triples."""
         rng = stream(self.seed, "fuzz", "chains")
         names = np.array([half.perturbation.name for half in self.halves])
-        single = np.flatnonzero(~np.isin(names, _PLACED))
+        single = np.flatnonzero(~np.isin(names, _MANY))
         pairs = [pair for pair in permutations(single, 2) if names[pair[0]] != names[pair[1]]]
         while pairs:
             for turn, pair in enumerate(rng.permutation(pairs)):

@@ -10,6 +10,9 @@ from mnistrobust.perturbations.definition import SIDE, perturbation
 _DOWN, _RIGHT = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2  # of each pixel, from the centre
 _STIFFNESS = 6.0  # pixels over which an elastic image bends
 _ANGLE = 45.0  # degrees, the steepest motion
+_ASIDE = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])[
+    ..., None, None
+]  # (4, 2, 1, 1): down and right
 
 
 @perturbation(
@@ -38,6 +41,18 @@ def shift(images: np.ndarray, dose: float, rng: np.random.Generator) -> np.ndarr
 
 
 @perturbation(
+    unit="pixels",
+    doses=(0, 14),
+    severities=(1, 2, 3, 4, 5),
+    reads="all digits to 4; parts of them leave the image from 5",
+)
+def slide(images: np.ndarray, dose: float, rng: np.random.Generator) -> np.ndarray:
+    """Move each image by the dose down, up, right or left, as drawn for it."""
+    moves = dose * _ASIDE[rng.integers(0, len(_ASIDE), (len(images),))]
+    return _sampled(images, _DOWN - moves[:, 0], _RIGHT - moves[:, 1])
+
+
+@perturbation(
     unit="share of the size lost; below 0, gained",
     doses=(-1, 0.9),
     severities=(0.1, 0.2, 0.3, 0.4, 0.5),  # MNIST-C's scale; its data set has 0.3
@@ -46,6 +61,18 @@ def shift(images: np.ndarray, dose: float, rng: np.random.Generator) -> np.ndarr
 def scale(images: np.ndarray, dose: float, _: np.random.Generator) -> np.ndarray:
     """Make the image smaller about its centre."""
     return _sampled(images, _DOWN / (1 - dose), _RIGHT / (1 - dose))
+
+
+@perturbation(
+    unit="share of the width lost; below 0, of the height",
+    doses=(-0.9, 0.9),
+    severities=(0.1, 0.2, 0.3, 0.4, 0.5),
+    reads="nearly all digits to 0.5; few from 0.8",
+)
+def squeeze(images: np.ndarray, dose: float, _: np.random.Generator) -> np.ndarray:
+    """Make the image narrower or flatter about its centre."""
+    high, wide = min(1, 1 + dose), min(1, 1 - dose)
+    return _sampled(images, _DOWN / high, _RIGHT / wide)
 
 
 @perturbation(

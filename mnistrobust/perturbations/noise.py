@@ -54,6 +54,17 @@ def salt_and_pepper(images: np.ndarray, dose: float, rng: np.random.Generator) -
 
 
 @perturbation(
+    unit="share of pixels",
+    doses=(0, 1),
+    severities=(0.1, 0.2, 0.3, 0.4, 0.5),
+    reads="nearly all digits to 0.4; nothing at 1",
+)
+def missing_pixels(images: np.ndarray, dose: float, rng: np.random.Generator) -> np.ndarray:
+    """Set pixels to no ink."""
+    return np.where(rng.random(images.shape) < dose, 0, images)
+
+
+@perturbation(
     unit="ink per photon",
     doses=(0, 1),
     severities=(1 / 60, 1 / 25, 1 / 12, 1 / 5, 1 / 3),  # MNIST-C's shot_noise; its data set has 1/3

@@ -23,6 +23,17 @@ def contrast(images: np.ndarray, dose: float, _: np.random.Generator) -> np.ndar
 
 
 @perturbation(
+    unit="share of ink lost",
+    doses=(0, 1),
+    severities=(0.5, 0.7, 0.8, 0.9, 0.95),
+    reads="all digits to 0.9, on a screen; nothing at 1",
+)
+def fade(images: np.ndarray, dose: float, _: np.random.Generator) -> np.ndarray:
+    """Multiply every pixel by 1 minus the dose."""
+    return (1 - dose) * images
+
+
+@perturbation(
     unit="ink; below 0, ink is taken off",
     doses=(-1, 1),
     severities=(0.1, 0.2, 0.3, 0.4, 0.5),  # MNIST-C's brightness; its data set has 0.5

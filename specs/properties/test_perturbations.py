@@ -99,6 +99,7 @@ def test_dose_1_is_the_documents_transform(perturbation, whole, before, seed):
 FORMULAS = {
     "contrast": lambda x, d: x * (1 - d) + d * x.mean(axis=(1, 2), keepdims=True),
     "brightness": lambda x, d: np.clip(x + d, 0, 1),
+    "fade": lambda x, d: x - d * x,
     "gamma": lambda x, d: x ** np.exp2(d),
     "quantise": lambda x, d: np.rint(x * (2.0 ** (8 - d) - 1)) / (2.0 ** (8 - d) - 1),
     "stripes": lambda x, d: np.where(
@@ -136,6 +137,7 @@ def turned(degrees):
 MAPS = {
     "rotate": turned,
     "scale": lambda dose: np.eye(2) / (1 - dose),
+    "squeeze": lambda dose: np.diag([1 / (1 - max(-dose, 0)), 1 / (1 - max(dose, 0))]),
     "shear": lambda dose: [[1, 0], [dose, 1]],
 }
 
@@ -155,24 +157,31 @@ def test_places_are_those_of_the_linear_map(name, before, data):
     np.testing.assert_allclose(PERTURBATIONS[name](before, dose, rng(0)), mapped, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("move", "ways"),
+    [
+        (geometry.shift, [(0, 0), (0, 2), (2, 0), (2, 2)]),
+        (geometry.slide, [(0, 1), (1, 0), (1, 2), (2, 1)]),
+    ],
+    ids=["shift", "slide"],
+)
 @few
-@given(squares, seeds(), st.integers(1, 14))
-def test_shift_is_by_the_dose_to_one_of_four_corners(before, seed, dose):
+@given(before=squares, seed=seeds(), dose=st.integers(1, 14))
+def test_a_shift_is_by_the_dose_in_one_of_four_directions(move, ways, before, seed, dose):
     """Catches ink that wraps around, a direction that is missing or another, and a drift."""
     many = np.repeat(before[:1], 64, axis=0)
-    after = geometry.shift(many, dose, rng(seed))
+    after = move(many, dose, rng(seed))
     padded = np.pad(before[0], dose)
-    corners = [
-        padded[down : down + 28, right : right + 28]
-        for down in (0, 2 * dose)
-        for right in (0, 2 * dose)
-    ]
+    moved = [padded[dose * d : dose * d + 28, dose * r : dose * r + 28] for d, r in ways]
 
-    assert {each.tobytes() for each in after} == {each.tobytes() for each in corners}
-    mass, down, right, *_ = moments(geometry.shift(dotted(), dose / 4, rng(seed)))
+    assert {each.tobytes() for each in after} == {each.tobytes() for each in moved}
+    mass, down, right, *_ = moments(move(dotted(), dose / 4, rng(seed)))
     np.testing.assert_allclose(mass, 1)
-    np.testing.assert_allclose(np.abs(down - 12), dose / 4)
-    np.testing.assert_allclose(np.abs(right - 17), dose / 4)
+    far = np.abs([down - 12, right - 17])
+    np.testing.assert_allclose(far.max(axis=0), dose / 4)
+    np.testing.assert_allclose(
+        far.min(axis=0), dose / 4 if move is geometry.shift else 0, atol=1e-9
+    )
 
 
 @few
@@ -272,6 +281,7 @@ NOISES = {  # what a pixel of grey gets: mean and standard deviation
     "gaussian-noise": (0.1, 0, 0.1),
     "uniform-noise": (0.4, 0, 0.4 / np.sqrt(12)),
     "salt-and-pepper": (0.2, 0, 0.5 * np.sqrt(0.2)),
+    "missing-pixels": (0.2, -0.2 * GREY, GREY * np.sqrt(0.2 * 0.8)),
     "shot-noise": (0.02, 0, np.sqrt(GREY * 0.02)),
     "speckle-noise": (0.2, 0, GREY * 0.2),
     "offset-noise": (0.3, 0.15, 0.3 / np.sqrt(12)),
@@ -405,6 +415,8 @@ ORDERED = {
     "brightness": 1,
     "offset-noise": 1,
     "thin": -1,
+    "fade": -1,
+    "missing-pixels": -1,
     "occlude": -1,
     "gamma": -1,
 }
