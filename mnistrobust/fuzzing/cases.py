@@ -30,6 +30,7 @@ _WORDS = MappingProxyType(
         "thin": ("thinner strokes",),
         "occlude": ("a blank square", "a square of ink"),
         "bar": ("a bar of ink", "a blank bar"),
+        "frame": ("a frame of ink",),
         "lines": ("lines of ink", "blank lines"),
         "shade": ("ink added", "ink taken off"),
         "contrast": ("lost contrast",),

@@ -62,6 +62,18 @@ def bar(images: np.ndarray, dose: float, rng: np.random.Generator) -> np.ndarray
 
 
 @perturbation(
+    unit="pixels, width of the frame",
+    doses=(0, 14),
+    severities=(0.5, 1, 2, 3, 4),
+    reads="all digits to 4; parts of them are hidden from 5",
+)
+def frame(images: np.ndarray, dose: float, _: np.random.Generator) -> np.ndarray:
+    """Draw a frame of ink along the four edges."""
+    inside = _overlap(np.array([dose]), SIDE - 2 * dose)
+    return _covered(images, 1 - inside[:, None] * inside, ink=True)
+
+
+@perturbation(
     unit="share of ink; below 0, of blank",
     doses=(-1, 1),
     severities=(0.2, 0.4, 0.6, 0.8, 1),

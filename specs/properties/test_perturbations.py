@@ -363,6 +363,16 @@ def test_bar_lies_in_one_of_five_places_across_or_down(seed, dose):
     assert counts.min() > 60
 
 
+@few
+@given(squares, st.integers(1, 13))
+def test_frame_is_as_wide_as_its_dose(before, dose):
+    """Catches another width, an edge that is missing, and a frame that is not of ink."""
+    inside = before[:, dose:-dose, dose:-dose]
+    framed = np.pad(inside, ((0, 0), (dose, dose), (dose, dose)), constant_values=1)
+
+    np.testing.assert_allclose(strokes.frame(before, dose, rng(0)), framed)
+
+
 PATTERNS = {  # all that a perturbation of dose 1 makes of an image without ink
     "lines": [
         np.broadcast_to(lined, (28, 28))
@@ -410,6 +420,7 @@ def test_thicken_grows_a_dot_into_a_disk_and_thin_takes_it_back(dose):
 ORDERED = {
     "thicken": 1,
     "bar": 1,
+    "frame": 1,
     "lines": 1,
     "shade": 1,
     "brightness": 1,

@@ -115,13 +115,14 @@ def test_counterexamples_are_tests_that_fail_until_the_model_is_repaired(
     ("name", "fault"),
     [
         ("ends", "it ends its process with code 3"),
-        ("hangs", "it takes more than 10 s for one call"),
+        ("hangs", "it takes more than 3 s for one call"),
         ("dozes", " s, a usual call "),
     ],
 )
 @pytest.mark.usefixtures("models")
-def test_a_model_that_ends_or_hangs_or_dozes_is_a_finding(command, name, fault):
+def test_a_model_that_ends_or_hangs_or_dozes_is_a_finding(command, name, fault, monkeypatch):
     """The input is told, what it comes from is skipped, and the search goes on."""
+    monkeypatch.setattr(outcomes, "_SECONDS", 3.0)
     ended = command("fuzz", f"models:{name}", "--candidates", 3000, "--json")
 
     found = json.loads(ended.out)
