@@ -79,11 +79,11 @@ class Subject:
         """Whether the model ended or hung so often that the search should end."""
         return self._restarts > _RESTARTS
 
-    def outcomes(self, images: np.ndarray) -> Outcomes:
+    def outcomes(self, images: np.ndarray, *, hung: bool = False) -> Outcomes:
         """Return what the model does with images (n, 784).
 
         A batch in which it raises is halved until it is clear for which images; one in which it ends
-        or hangs is predicted one by one until it does so again.
+        or hangs is predicted one by one until it does so again, or until one takes far too long.
         """
         n = len(images)
         if self._restarts > _RESTARTS + _MORE or not n:
@@ -91,7 +91,7 @@ class Subject:
         try:
             start = time.monotonic()
             predictions = Predictions(self._predict(images), self.model.outputs)
-            slow = self._slow(images, time.monotonic() - start)
+            slow = self._slow(images, time.monotonic() - start, hung=hung)
         except ModelError as error:
             return self._apart(images, str(error).removeprefix(f"{self.model.name}: "))
         faults = np.where(predictions.finite, "", NO_NUMBER).astype(object)
@@ -111,7 +111,7 @@ class Subject:
         if n == 1:
             return _unknown(1)._replace(fault=np.array([fault], object))
         for part in np.split(images, range(1, n) if ended else [n // 2]):
-            parts.append(self.outcomes(part))
+            parts.append(self.outcomes(part, hung=ended))
             if ended and kind_of(parts[-1].fault[0]) in self.deadly:
                 parts.append(_unknown(n - len(parts)))
                 break
@@ -120,17 +120,20 @@ class Subject:
             self.together.setdefault(fault, n)
         return outcomes
 
-    def _slow(self, images: np.ndarray, seconds: float) -> dict[int, str]:
+    def _slow(self, images: np.ndarray, seconds: float, *, hung: bool) -> dict[int, str]:
         """Return which image makes a call far slower than others, and what to say of it.
 
         The images are predicted again until it is found: the last, whose dose is often the largest, and
-        each half of the others.
+        each half of the others. One whose batch `hung` need not take as long.
         """
         usual = median(self._seconds) if len(self._seconds) >= _CALLS else np.inf
         self._seconds.append(seconds)
-        if seconds < max(_LEAST, _SLOW * usual) or self._slow_ones == _SLOW_ONES:
-            return {}
         rows, bound = np.arange(len(images)), max(_ALONE, usual)
+        if (
+            seconds < (bound if hung else max(_LEAST, _SLOW * usual))
+            or self._slow_ones == _SLOW_ONES
+        ):
+            return {}
         while len(rows) > 1:
             first, second = np.array_split(rows[:-1], 2)
             parts = (part for part in (rows[-1:], second, first) if len(part))

@@ -7,7 +7,7 @@ begins as a shorter one does.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count, islice, permutations
+from itertools import combinations, count, islice
 
 import numpy as np
 
@@ -28,15 +28,10 @@ _BATCHES = 130  # of chains, tried between two chunks
 _BATCH = 16  # chains that are predicted together
 _PART = 30  # digits that a chain is tried on
 _WEIGHTS = 0.3, 1.0  # of the doses in a chain
-_LARGE = 0.8  # from which on weights are drawn for every second chain of harmless doses
+_LARGE = 0.8  # from which on weights of harmless doses are drawn, in every second turn of all pairs
 _MOST = 0.4  # share of the digits that one perturbation of a chain may break at a weight of 1
 _OFTEN = 0.5  # score of a chain of harmless doses, from which it is looked at
-_MANY = (
-    "bar",
-    "lines",
-    "shade",
-    "shift",
-)  # of so many ways that chains with them would take too long
+_MANY = "bar", "lines"  # of so many ways that chains with them would take too long
 _SURE = 5  # broken digits, enough to know whether they break suddenly
 _MORE = 120  # digits on which a chain that breaks some suddenly is tried
 _NEVER = 1.5  # where a digit that withstands all doses of a perturbation is taken to break
@@ -155,18 +150,20 @@ class Search(Targets):
                 trial.breaks[place] = each
 
     def _chains(self) -> Iterator[Try]:
-        """Yield chains without end: each pair of harmless doses, and of doses that add up; triples."""
+        """Yield chains without end: each pair of harmless doses; some of doses that add up, and triples."""
         rng = stream(self.seed, "fuzz", "chains")
         names = np.array([half.perturbation.name for half in self.halves])
         single = np.flatnonzero(~np.isin(names, _MANY))
-        pairs = [pair for pair in permutations(single, 2) if names[pair[0]] != names[pair[1]]]
-        while pairs:
-            for turn, pair in enumerate(rng.permutation(pairs)):
-                three = rng.permutation(single)[:MOST]
-                more = turn % 4 == 0 and len(np.unique(names[three])) == MOST
-                for halves, add in ((pair, False), (pair, True), (three, True))[: 2 + more]:
+        pairs = [pair for pair in combinations(single, 2) if names[pair[0]] != names[pair[1]]]
+        for turn in count() if pairs else ():
+            for k, two in enumerate(rng.permutation(pairs)):
+                pair, three = rng.permutation(two), rng.permutation(single)[:MOST]
+                tries = [(pair, False)] + [(pair, True)] * (k % 2 == 0)
+                if k % 4 == 0 and len(np.unique(names[three])) == MOST:
+                    tries.append((three, True))
+                for halves, add in tries:
                     low, high = _WEIGHTS
-                    if not add and pair[0] < pair[1]:  # each pair comes twice
+                    if not add and turn % 2 == 0:
                         low = _LARGE
                     weights = rng.uniform(low, high, len(halves))
                     weights /= weights.sum() if add else 1

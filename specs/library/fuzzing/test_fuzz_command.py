@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from textwrap import dedent
 
 import pytest
@@ -15,6 +16,7 @@ from mnistrobust.fuzzing.counterexamples import opened
 from mnistrobust.fuzzing.findings import findings_of
 from mnistrobust.fuzzing.outcomes import Subject
 from mnistrobust.fuzzing.search import Search
+from mnistrobust.perturbations import PERTURBATIONS
 
 MODEL = """
     import os
@@ -51,6 +53,11 @@ MODEL = """
         return predict(images)
 
 
+    def tires(images):
+        time.sleep(0.2 * ((images.mean(axis=1) > 0.4) & (images.min(axis=1) < 0.5)).sum())
+        return predict(images)
+
+
     def hangs(images):
         if (images.min(axis=1) > 0.45).any():
             time.sleep(600)
@@ -80,7 +87,7 @@ def test_counterexamples_are_tests_that_fail_until_the_model_is_repaired(
 ):
     """They replay from any folder; that a blind spot is gone, or the model, is said in a line."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    enough = 40000  # for each perturbation to be tried once
+    enough = 60000  # for each perturbation to be tried once
     ended = command("fuzz", "models:blind", "--candidates", enough, "--pixels", "0..1", "--json")
 
     assert ended.code == 1
@@ -128,6 +135,21 @@ def test_a_model_that_ends_or_hangs_or_dozes_is_a_finding(command, name, fault, 
     found = json.loads(ended.out)
     assert fault in found["faults"][0]["fault"]
     assert "rotate" in {each["perturbations"][0] for each in found["weaknesses"]}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("models")
+def test_a_batch_that_hangs_by_the_sum_of_its_images_is_a_fault_of_one(mnist5k, monkeypatch):
+    """Not all of them are predicted alone, which would take as long as the batch."""
+    monkeypatch.setattr(outcomes, "_SECONDS", 3.0)
+    subject, began = Subject("models:tires", mnist5k, pixels=(0, 1)), time.monotonic()
+    over = [PERTURBATIONS[name] for name in ("contrast", "brightness")]
+    search = Search(subject, mnist5k, over=over, indexes=range(20))
+    search.run(lambda: search.candidates >= 2000)
+
+    assert [fault.partition(",")[0] for fault, _ in search.faults.values()] == ["takes 0.2 s"]
+    assert search.skipped == {"brightness"}
+    assert time.monotonic() - began < 40
 
 
 @pytest.mark.slow
