@@ -10,9 +10,7 @@ from mnistrobust.perturbations.definition import SIDE, perturbation
 _DOWN, _RIGHT = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2  # of each pixel, from the centre
 _STIFFNESS = 6.0  # pixels over which an elastic image bends
 _ANGLE = 45.0  # degrees, the steepest motion
-_ASIDE = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])[
-    ..., None, None
-]  # (4, 2, 1, 1): down and right
+_ASIDE = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])[..., None, None]  # down, right
 
 
 @perturbation(
