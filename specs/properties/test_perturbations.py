@@ -387,16 +387,19 @@ PATTERNS = {  # all that a perturbation of dose 1 makes of an image without ink
 @few
 @given(seed=seeds(), dose=st.floats(0.1, 1))
 def test_each_pattern_is_drawn_as_often(name, seed, dose):
-    """Catches a pattern that is missing, rare or another, and one below 0 that differs."""
-    drawn = PERTURBATIONS[name](np.zeros((600, 28, 28)), dose, rng(seed))
-    below = PERTURBATIONS[name](np.ones((600, 28, 28)), -dose, rng(seed))
+    """Catches a pattern that is missing, rare or another, and one below 0 that differs.
+
+    Fails falsely in 1 run of 1e9: the rarest is six standard errors below the mean.
+    """
+    drawn = PERTURBATIONS[name](np.zeros((900, 28, 28)), dose, rng(seed))
+    below = PERTURBATIONS[name](np.ones((900, 28, 28)), -dose, rng(seed))
     shown, counts = np.unique(np.round(drawn / dose, 9), axis=0, return_counts=True)
 
     np.testing.assert_allclose(1 - below, drawn)
     assert {each.tobytes() for each in shown} == {
         np.round(each.astype(float), 9).tobytes() for each in PATTERNS[name]
     }
-    assert counts.min() > 60
+    assert counts.min() > 75
 
 
 @few

@@ -123,7 +123,7 @@ def test_counterexamples_are_tests_that_fail_until_the_model_is_repaired(
     [
         ("ends", "it ends its process with code 3"),
         ("hangs", "it takes more than 3 s for one call"),
-        ("dozes", " s, a usual call "),
+        ("dozes", "takes 1."),  # and a half
     ],
 )
 @pytest.mark.usefixtures("models")
