@@ -2,11 +2,17 @@
 
 import faulthandler
 import gc
+import os
 import signal
 import time
 
 import pytest
 
+for each in (
+    "CI",
+    "BUILD_NUMBER",
+):  # with one of these, pytest tells every difference of two values:
+    os.environ.pop(each, None)  # 160 s for 20 kB of bytes, and for ever while hypothesis shrinks
 _SECONDS = 120  # of a spec that takes one or two, on a busy machine
 _SLOW_SECONDS = 1800  # or of one that may train a network
 gc.set_threshold(50_000, 20, 20)  # with libraries loaded, each full collection takes 0.2 s
