@@ -18,7 +18,7 @@ _WIDE = 2  # models whose intervals fit into 80 columns
 
 def print_sweep(sweep: Sweep) -> None:
     """Print the curves of up to three perturbations, a row for each of several; then severities."""
-    console, wide = Console(highlight=False), len(sweep.curves) <= _WIDE
+    console = Console(highlight=False)
     for name in sweep.curves:
         seeds = f", {len(sweep.seeds[name])} seeds" if len(sweep.seeds[name]) > 1 else ""
         failed = sum(int(curve.failed.sum()) for curve in sweep.curves[name].values())
@@ -29,20 +29,8 @@ def print_sweep(sweep: Sweep) -> None:
         for name, curves in sweep.curves.items():
             _print_curve(name, curves[ladder.name], console)
     if len(sweep.ladders) > 1:
-        halves = [
-            (each.name, *(_half(curves[each.name], wide=wide) for curves in sweep.curves.values()))
-            for each in sweep.ladders
-        ]
-        table(("half-dose", *sweep.curves), halves, whole=("half-dose",))
-    rows = []
-    for name, curves in sweep.curves.items():
-        if accuracies := by_severity(curves.values()):
-            relative = relative_error(curves.values(), sweep.source.name)
-            told = "–" if relative is None else f"{relative:.0%}"
-            rows.append((name, *(f"{accuracy:.3f}" for accuracy in accuracies), told))
-    if rows:
-        columns = ("at severity", *"012345", f"vs {REFERENCE}")
-        table(columns, rows, right=columns[1:])
+        _print_half_doses(sweep, console)
+    _print_severities(sweep)
     for line in _notes(sweep):
         console.print(Text(line, style="dim"))
 
@@ -58,6 +46,33 @@ def _print_curve(name: str, curve: Curve, console: Console) -> None:
     told = f"{name}, {curve.ladder.name}: half of its accuracy at {_half(curve)}"
     console.print(Text(inert(told), style="bold"), soft_wrap=True)
     table(columns, rows, right=columns[1:])
+
+
+def _print_half_doses(sweep: Sweep, console: Console) -> None:
+    """Print a row for each perturbation with a half-dose, and a line for all the others."""
+    halves, kept, wide = [], [], len(sweep.curves) <= _WIDE
+    for ladder in sweep.ladders:
+        swept = [curves[ladder.name] for curves in sweep.curves.values()]
+        if any(curve.half_dose is not None for curve in swept):
+            halves.append((ladder.name, *(_half(curve, wide=wide) for curve in swept)))
+        else:
+            kept.append(f"{ladder.name} {min(curve.accuracy.min() for curve in swept):.2f}")
+    if halves:
+        table(("half-dose", *sweep.curves), halves, whole=("half-dose",))
+    if kept:
+        console.print(Text(f"No half-dose; lowest accuracy: {inert(', '.join(kept))}"))
+
+
+def _print_severities(sweep: Sweep) -> None:
+    rows = []
+    for name, curves in sweep.curves.items():
+        if accuracies := by_severity(curves.values()):
+            relative = relative_error(curves.values(), sweep.source.name)
+            told = "–" if relative is None else f"{relative:.0%}"
+            rows.append((name, *(f"{accuracy:.3f}" for accuracy in accuracies), told))
+    if rows:
+        columns = ("at severity", *"012345", f"vs {REFERENCE}")
+        table(columns, rows, right=columns[1:])
 
 
 def _notes(sweep: Sweep) -> Iterator[str]:
