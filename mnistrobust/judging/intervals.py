@@ -1,9 +1,10 @@
 """Prediction intervals: where a figure of one more replicate lies, given the figures of many.
 
-Figures keep their units. `alpha` is a probability in (0, 1).
+Figures keep their units. A reach is in standard deviations of the replicates.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,11 @@ import numpy as np
 from mnistrobust.errors import UsageError
 from mnistrobust.words import LOSS, SHARE
 
-FALSE_ALARMS = 0.01  # the false-alarm rate of a whole run without a fault
+FALSE_ALARMS = 0.01  # of a comparison of two runs between which nothing has changed
 UNCHECKABLE = 0.5  # a share of the possible range: a wider interval checks nothing
 LOSS_FACTOR = 10.0  # a loss has no largest value: an interval of a larger factor checks nothing
 ROUNDING = 1e-6  # evidence has six significant digits
+_LARGEST = 1_000_000  # hundredths of a reach: every interval is too wide long before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +27,15 @@ class Scale:
     `kind` is a scale of `words`: `plain` (no transform), `share` (the logit, with half a count
     added) or `loss` (the logarithm). `images` is the number of images that a share is counted on.
     On the scale `share`, the figure is `origin` + `sign` × a share. This covers a margin that is a
-    share's distance from a bound: it is transformed like the share itself.
+    share's distance from a bound: it is transformed like the share itself. A `signed` figure is a
+    margin whose sign says whether a claim holds.
     """
 
     kind: str
     images: int
     origin: float = 0.0
     sign: int = 1
+    signed: bool = False
 
     def forward(self, figures: Any) -> np.ndarray:
         """Return the transformed values, in the shape of `figures`."""
@@ -51,14 +55,14 @@ class Scale:
             return np.asarray(self.origin + self.sign * np.clip(share, 0, 1))
         return np.exp(values) if self.kind == LOSS else values
 
-    def narrow(self, low: Any, high: Any) -> Any:
-        """Return whether an interval is narrow enough to check a figure.
+    def checkable(self, low: Any, high: Any) -> Any:
+        """Return whether an interval says enough to check one replicate.
 
-        It may be 0.5 wide for shares and plain values. For losses, `high` may be 10 times `low`.
+        It may be 0.5 wide for shares and plain values. For losses, `high` may be 10 times `low`. The
+        interval of a signed figure may also be any that leaves one sign.
         """
-        if self.kind == LOSS:
-            return high <= low * LOSS_FACTOR
-        return high - low <= UNCHECKABLE
+        narrow = high <= low * LOSS_FACTOR if self.kind == LOSS else high - low <= UNCHECKABLE
+        return narrow | self.signed & ((low > 0) | (high <= 0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +80,8 @@ class Interval:
 
     @property
     def checkable(self) -> bool:
-        """Whether the interval is narrow enough to check one replicate."""
-        return bool(self.scale.narrow(self.low, self.high))
+        """Whether the interval says enough to check one replicate."""
+        return bool(self.scale.checkable(self.low, self.high))
 
     @property
     def smallest_change(self) -> tuple[float, float]:
@@ -85,30 +89,52 @@ class Interval:
         return self.centre - self.low, self.high - self.centre
 
 
-def prediction_interval(
-    values: Sequence[float], scale: Scale, alpha: float, stretch: float = 1.0
-) -> Interval:
-    """Return the two-sided interval outside which one more value lies with the probability `alpha`.
+def prediction_interval(values: Sequence[float], scale: Scale, reach: float) -> Interval:
+    """Return the interval of `reach` standard deviations to both sides of the replicates' mean.
 
-    It uses Student's t with the factor sqrt(1 + 1/N), on the transformed scale (Hahn and Meeker,
-    1991, "Statistical intervals", 4.2), and is `stretch` times as wide. Values are counts of images,
-    so the standard deviation is taken as at least one image. UsageError for under two values.
+    Both are those of the transformed values. Values are counts of images, so the standard deviation
+    is taken as at least one image. UsageError for under two values.
     """
-    mean, deviation = mean_and_deviation(scale.forward(values))
-    bounds = _bounds(mean, deviation, stretch * reach(len(values), alpha), scale)
+    bounds = _bounds(*mean_and_deviation(scale.forward(values)), reach, scale)
     low, centre, high = map(float, bounds)
     return Interval(low=low, centre=centre, high=high, scale=scale)
 
 
-def reach(replicates: int, alpha: float) -> float:
-    """Return half the width of a prediction interval, in standard deviations of the replicates."""
-    return _student(replicates, alpha) * float(np.sqrt(1 + 1 / replicates))
+def farthest_reach(columns: Iterable[tuple[Sequence[float], Scale]]) -> float:
+    """Return the smallest reach, in hundredths, at which no replicate fails against all the others.
+
+    A column has a figure's values, one of each replicate, and their scale. Any of N + 1 replicates is
+    equally likely to need the largest reach. So one more replicate fails with a chance of about
+    1 / (N + 1), whatever the distributions are and however the figures depend on each other (Shafer
+    and Vovk, 2008, "A tutorial on conformal prediction").
+    """
+    left_out = [(np.asarray(values), *_others(values, scale), scale) for values, scale in columns]
+    reach = 100
+
+    def failing(hundredths: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, Scale]]:
+        return [column for column in left_out if _fails(*column, hundredths / 100).any()]
+
+    while reach < _LARGEST and (fail := failing(reach)):
+        reach, left_out = 2 * reach, fail  # what does not fail here does not fail farther out
+    return bisect_left(range(reach), True, key=lambda each: not failing(each)) / 100
 
 
-def _student(replicates: int, alpha: float) -> float:
-    from scipy.special import stdtrit
+def _others(values: Sequence[float], scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each replicate the mean and the standard deviation of all others, transformed."""
+    transformed, others = scale.forward(values), len(values) - 1
+    away = transformed - transformed.mean()
+    squares = (away**2).sum() - away**2 * (1 + 1 / others)
+    deviation = np.sqrt(np.maximum(squares, 0) / (others - 1))
+    return transformed.mean() - away / others, deviation
 
-    return float(-stdtrit(replicates - 1, alpha / 2))
+
+def _fails(
+    found: np.ndarray, mean: np.ndarray, deviation: np.ndarray, scale: Scale, reach: float
+) -> np.ndarray:
+    """Return whether each figure lies outside the checkable interval of its own."""
+    low, _, high = _bounds(mean, deviation, reach, scale)
+    inside = (low - ROUNDING <= found) & (found <= high + ROUNDING)
+    return np.asarray(~inside & scale.checkable(low, high))
 
 
 def _bounds(mean: Any, deviation: Any, reach: float, scale: Scale) -> tuple[Any, Any, Any]:
@@ -152,28 +178,6 @@ def difference_bound(replicates: int, alpha: float) -> float:
 
     The standard deviation is estimated from `replicates` values: Student's t, with the factor sqrt(2).
     """
-    return _student(replicates, alpha) * float(np.sqrt(2))
+    from scipy.special import stdtrit
 
-
-def left_out_distances(values: Sequence[float], scale: Scale, alpha: float) -> np.ndarray:
-    """Return how far each replicate lies from all others, in half-widths of the others' interval.
-
-    A replicate above 1 would raise an alarm. If the others' interval is too wide to check one
-    replicate, it raises no alarm, and the distance is 0.
-    """
-    found, others = np.asarray(values), len(values) - 1
-    transformed = scale.forward(found)
-    away = transformed - transformed.mean()
-    # for each replicate, the mean and the variance of all others
-    mean = transformed.mean() - away / others
-    squares = (away**2).sum() - away**2 - others * (away / others) ** 2
-    deviation = np.sqrt(np.maximum(squares, 0) / (others - 1))
-    width = reach(others, alpha)
-    low, centre, high = _bounds(mean, deviation, width, scale)
-    inside = (low - ROUNDING <= found) & (found <= high + ROUNDING)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = abs(transformed - mean) / (width * deviation)
-        if scale.kind != LOSS:
-            distance = np.fmin(distance, abs(found - centre) / (width / scale.images))
-    distance = np.where(inside, np.fmin(distance, 1), distance)
-    return np.asarray(np.where(scale.narrow(low, high), distance, 0))
+    return float(-stdtrit(replicates - 1, alpha / 2) * np.sqrt(2))

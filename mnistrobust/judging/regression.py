@@ -1,8 +1,7 @@
 """Check one replicate against the evidence of many: a regression check of figures and margins.
 
-Each figure and each margin has a prediction interval for one more replicate. The false-alarm rate of
-a whole run, 1%, is split equally among all of them. It therefore holds however they depend on each
-other (Bonferroni).
+Each figure and each margin has a prediction interval for one more replicate. All reach equally far, in
+standard deviations of the replicates: just so far that no replicate fails against all the others.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,14 +29,12 @@ class NotAboveZeroError(AssertionError):
 class Checks:
     """The intervals that one replicate is checked against, by claim and by the figure's name.
 
-    `widened` of them were widened, because their figures have longer tails than Student's t. Without
-    that, `alarms_left_out` of the replicates would raise an alarm against all the others.
+    They reach `reach` standard deviations to both sides of the replicates' mean.
     """
 
     evidence: Evidence
     intervals: Mapping[str, Mapping[str, Interval]]
-    widened: int
-    alarms_left_out: int
+    reach: float
 
     def __str__(self) -> str:
         """Return what is checked, and at which error rate."""
@@ -48,12 +45,8 @@ class Checks:
 
     @property
     def false_alarms(self) -> float:
-        """The largest share of runs without a fault that fail.
-
-        Any of N + 1 replicates is equally likely to be the farthest out. So one more lies outside an
-        interval widened to hold N with a chance of at most 1 / (N + 1), for any distribution.
-        """
-        return intervals.FALSE_ALARMS + self.widened / (self.evidence.replicates + 1)
+        """The share of runs without a fault that fail, 1 / (N + 1): see `farthest_reach`."""
+        return 1 / (self.evidence.replicates + 1)
 
     @property
     def count(self) -> int:
@@ -80,30 +73,19 @@ class Checks:
             phrases[f"{name} for one seed"] = f"{interval.low:.4g} to {interval.high:.4g}: {sees}"
         return phrases
 
-    def expected(self, claim_id: str) -> bool | None:
-        """Return whether the claim must hold (True) or fail (False) in one replicate; None for either.
-
-        No verdict but `refuted` goes with an interval that lies wholly below 0.
-        """
+    def must_fail(self, claim_id: str) -> bool:
+        """Return whether a claim has to fail in one replicate: no verdict but `refuted` goes with that."""
         interval = self.intervals.get(claim_id, {}).get(MARGIN)
-        if interval is None or not load_claims()[claim_id].judged:
-            return None
-        return True if interval.low > 0 else False if interval.high <= 0 else None
+        return interval is not None and interval.scale.signed and interval.high <= 0
 
     def problems(self, outcome: Outcome) -> list[str]:
         """Return a line for each value of one replicate that lies outside its interval."""
         named = self.intervals.get(outcome.id, {})
-        values = values_of(outcome)
-        outside = [
-            name
-            for name in values
-            if name in named and named[name].checkable and values[name] not in named[name]
+        return [
+            self._problem(outcome.id, name, value, named[name])
+            for name, value in values_of(outcome).items()
+            if name in named and named[name].checkable and value not in named[name]
         ]
-        expected, margin = self.expected(outcome.id), outcome.margin
-        if not outside and margin is not None and expected not in {None, margin > 0}:
-            # only if the interval is too wide to check the value, but narrow enough for its sign
-            outside = [MARGIN]
-        return [self._problem(outcome.id, name, values[name], named[name]) for name in outside]
 
     def _problem(self, claim_id: str, name: str, value: float, interval: Interval) -> str:
         away = value - interval.centre
@@ -142,25 +124,16 @@ def direction(claim: Claim, name: str, difference: float) -> str:
 
 
 def checks_of(evidence: Evidence | None) -> Checks | None:
-    """Return the intervals for one replicate; None if there are too few replicates for a verdict.
-
-    Each of the evidence's own replicates is checked against an interval from all the others. If one
-    lies outside, the figure has longer tails than Student's t, and its interval is widened by as much.
-    """
+    """Return the intervals for one replicate; None if there are too few replicates for a verdict."""
     if evidence is None or evidence.replicates < statistics.ENOUGH:
         return None
     columns = columns_of(evidence)
-    alpha = intervals.FALSE_ALARMS / len(columns)
+    reach = intervals.farthest_reach(columns.values())
     by_claim: dict[str, dict[str, Interval]] = {}
-    widened, alarms = 0, np.zeros(evidence.replicates, bool)
     for (claim, name), (values, scale) in columns.items():
-        distances = intervals.left_out_distances(values, scale, alpha)
-        stretch = max(1.0, float(distances.max()))
-        interval = intervals.prediction_interval(values, scale, alpha, stretch)
+        interval = intervals.prediction_interval(values, scale, reach)
         by_claim.setdefault(claim, {})[name] = interval
-        widened += interval.checkable and stretch > 1
-        alarms |= distances > 1
-    return Checks(evidence, by_claim, widened, alarms_left_out=int(alarms.sum()))
+    return Checks(evidence, by_claim, reach)
 
 
 def columns_of(evidence: Evidence) -> dict[tuple[str, str], tuple[tuple[float, ...], Scale]]:
@@ -206,7 +179,7 @@ def scale_of(claim: Claim, name: str, measured: Measured, images: int) -> Scale:
     """
     if name != MARGIN:
         return Scale(kind=claim.quantity(name).scale, images=images)
-    plain = Scale(kind=PLAIN, images=images)
+    plain = Scale(kind=PLAIN, images=images, signed=claim.judged)
     scales = {
         replace(plain, kind=SHARE, origin=-word.side * word.bound, sign=word.side)
         if word.scale == SHARE

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mnistrobust.errors import inert
-from mnistrobust.judging.intervals import FALSE_ALARMS
 from mnistrobust.judging.ledger import Ledger
 from mnistrobust.judging.statistics import PROVISIONAL, REFUTED, REPRODUCED, SEED_DEPENDENT
 from mnistrobust.judging.verdicts import rule
@@ -92,11 +91,10 @@ def sensitivity(found: Mapping[str, Any]) -> str:
     unseen, count, seeds = len(found["uncheckable"]), len(values), found["replicates"]
     alarms = (
         f"On {found['dataset']}, each of {count} figures and margins has a prediction interval from "
-        f"{seeds} seeds, with a false-alarm rate of {FALSE_ALARMS:.0%} / {count}. At most "
-        f"{FALSE_ALARMS:.0%} of runs without a fault would fail, however the figures depend on each "
-        f"other. {found['alarms_left_out']} of the {seeds} seeds would fail against all the others; "
-        f"intervals are therefore widened to hold every seed. {found['widened']} of these check one "
-        f"seed; each adds at most 1 / {seeds + 1} to the rate, {found['false_alarms']:.0%} in all. "
+        f"{seeds} seeds. It reaches {found['reach']:.2f} standard deviations to both sides of their mean. "
+        f"With less, one of the {seeds} seeds would fail against all the others. So a run without a fault "
+        f"fails with a chance of 1 / {seeds + 1}, {found['false_alarms']:.0%}, however the figures are "
+        "distributed and depend on each other. "
         f"{unseen} of the {count} are not checkable on one seed: their intervals are too wide.\n"
     )
     seen, wide = [], []

@@ -49,9 +49,8 @@ _PICTURE_COLUMNS = 80  # readable at the width that a repository's page has
 _UNEXPECTED = 5  # claims; the page, --verbose and --json have them all
 _SENSITIVITY = {  # figures of `judging.sensitivity`, named for the user
     "replicates": "seeds",
-    "false_alarms": "largest false-alarm rate of a run",
-    "widened": "widened intervals that check one seed",
-    "alarms_left_out": "seeds that fail without widening",
+    "false_alarms": "false-alarm rate of a run",
+    "reach": "reach of intervals, in standard deviations",
 }
 
 
