@@ -1,5 +1,7 @@
 """Checks against a baseline, and networks of a training function."""
 
+from itertools import starmap
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,12 @@ def few(mnist5k, monkeypatch):
     for place in (opening, seeds):
         monkeypatch.setattr(place, "load", lambda _: dataset)
     return dataset
+
+
+@pytest.fixture
+def one_process(monkeypatch):
+    """Train in this process: those of `compare --seeds` are started by its slow specs."""
+    monkeypatch.setattr(seeds, "in_processes", lambda call, calls, _: starmap(call, calls))
 
 
 def session(few, label):
@@ -70,6 +78,7 @@ def test_a_model_is_held_to_its_baseline(few, tmp_path):
         ("train = 3", "3 is not a callable object"),
     ],
 )
+@pytest.mark.usefixtures("one_process")
 def test_what_does_not_train_is_one_line(train, why, few, tmp_path, surroundings):
     """It says which arguments are expected, and names the function once."""
     surroundings.chdir(tmp_path)
@@ -82,6 +91,7 @@ def test_what_does_not_train_is_one_line(train, why, few, tmp_path, surroundings
     assert str(raised.value) == f"no_training:train: {says}: {why}."
 
 
+@pytest.mark.usefixtures("one_process")
 def test_networks_are_kept_until_their_code_changes(few, tmp_path, surroundings):
     """Seeds 1 to K, each its own network; the second time, and after a comment, none is trained."""
     surroundings.chdir(tmp_path)

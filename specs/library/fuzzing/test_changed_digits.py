@@ -32,6 +32,7 @@ def test_a_changed_digit_is_printed_as_a_call_that_makes_it():
     assert str(raised.value).startswith(repr(made))
 
 
+@pytest.mark.slow
 def test_a_property_of_a_model_shrinks_to_a_small_change():
     """Hypothesis reports the one perturbation that matters; no other here makes all pixels lighter."""
 

@@ -85,7 +85,12 @@ def test_a_fault_of_a_plain_image_is_looked_for_in_digits_too(mnist5k):
 
 
 @pytest.mark.parametrize(
-    ("nap", "most", "told"), [(0.3, 0.3, True), (0.15, 0.3, True), (0.3, 0.3, False)]
+    ("nap", "most", "told"),
+    [
+        pytest.param(0.3, 0.3, True, marks=pytest.mark.slow),
+        (0.15, 0.3, True),
+        (0.3, 0.3, False),
+    ],
 )
 def test_an_image_that_makes_calls_far_slower_is_a_fault(mnist5k, monkeypatch, nap, most, told):
     """It is told with the perturbation that leads to it; a call that is slow by chance is none.

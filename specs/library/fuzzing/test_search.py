@@ -238,7 +238,7 @@ def test_each_way_of_a_shift_has_a_draw_of_its_own(half):
 def test_a_search_ends_when_nothing_is_left_to_try(mnist5k):
     """What breaks suddenly alone is in no chain: the candidates that were asked for are not reached."""
     search = searched(
-        Oracle(mnist5k, lambda images, _: images.min(axis=1) > 0.05), mnist5k, 10**6, digits=10
+        Oracle(mnist5k, lambda images, _: images.min(axis=1) > 0.05), mnist5k, 10**6, digits=3
     )
 
     assert len(search.search.tried) < search.search.candidates < 10**5
