@@ -57,11 +57,22 @@ def laws():
                 yield path.stem.removeprefix("test_"), name
 
 
-# Loads what laws import of others once; each law runs in a child of its own, which loads ours.
+# Loads what laws import of others once; each law runs in a child of its own, which loads ours. It is
+# enough to know that a law fails: its examples are those of the profile `ci`, but are not shrunk.
 SERVER = """
 import os, sys
 
 import hypothesis.extra.numpy, jinja2, numba, numpy, pandas, pytest, scipy.ndimage, scipy.stats
+from hypothesis import Phase, settings
+
+
+class FirstFailure:
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self):
+        once = {"phases": [Phase.explicit, Phase.generate], "report_multiple_bugs": False}
+        settings.register_profile("breaks", settings.get_profile("ci"), **once)
+        settings.load_profile("breaks")
+
 
 OPTIONS = ("-q", "-x", "--data=mnist5k", "--offline", "--hypothesis-profile=ci")
 LOADED = "ignore::pytest.PytestAssertRewriteWarning"
@@ -70,7 +81,7 @@ for law in map(str.strip, sys.stdin):
     if not child:
         output = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(output, 1), os.dup2(output, 2)
-        code = pytest.main([law, *OPTIONS, "-W", LOADED])
+        code = pytest.main([law, *OPTIONS, "-W", LOADED], [FirstFailure()])
         sys.stdout.flush(), sys.stderr.flush()
         os._exit(code)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
