@@ -13,7 +13,7 @@ import numpy as np
 from mnistrobust.errors import UsageError
 from mnistrobust.words import LOSS, SHARE
 
-FALSE_ALARMS = 0.01  # of a comparison of two runs between which nothing has changed
+FALSE_ALARMS = 0.01  # of a comparison of runs between which nothing has changed
 UNCHECKABLE = 0.5  # a share of the possible range: a wider interval checks nothing
 LOSS_FACTOR = 10.0  # a loss has no largest value: an interval of a larger factor checks nothing
 ROUNDING = 1e-6  # evidence has six significant digits
