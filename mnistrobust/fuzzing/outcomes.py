@@ -22,9 +22,9 @@ NO_NUMBER = "returns NaN or infinity"
 _SECONDS = 10.0  # for a batch; a model that takes longer hangs
 _RESTARTS = 12  # of a model that ends or hangs, before the search ends
 _MORE = 6  # for what comes after the search
-_SLOW = 20  # times the usual seconds of a call
+_SLOW = 4  # times the usual seconds for as many images
 _LEAST = 1.0  # seconds: no shorter call is slow
-_ALONE = 0.1  # seconds: no image is that takes less, alone
+_ALONE = 0.02  # seconds: no image is that takes less, alone
 _CALLS = 4  # after so many it is known what is usual
 _SLOW_ONES = 2  # that are looked for, as it takes long
 
@@ -55,7 +55,7 @@ class Subject:
         self._restarts = 0
         self.deadly: set[str] = set()  # kinds of faults that cost too much time to meet them often
         self.together: dict[str, int] = {}  # faults of batches whose images do no harm alone
-        self._seconds: deque[float] = deque(maxlen=101)  # of calls
+        self._seconds: deque[float] = deque(maxlen=101)  # for an image, of each call
         self._slow_ones = 0
         self.model = self._opened()
         self.how |= {
@@ -124,27 +124,27 @@ class Subject:
         """Return which image makes a call far slower than others, and what to say of it.
 
         The images are predicted again until it is found: the last, whose dose is often the largest, and
-        each half of the others. One whose batch `hung` need not take as long.
+        each half of the others. A single one whose batch `hung` need not take as long as a slow batch.
         """
         usual = median(self._seconds) if len(self._seconds) >= _CALLS else np.inf
-        self._seconds.append(seconds)
-        rows, bound = np.arange(len(images)), max(_ALONE, usual)
-        if (
-            seconds < (bound if hung else max(_LEAST, _SLOW * usual))
-            or self._slow_ones == _SLOW_ONES
-        ):
+        rows, least = np.arange(len(images)), _ALONE if hung else _LEAST
+        self._seconds.append(seconds / len(images))
+        if seconds < max(least, _SLOW * usual * len(images)) or self._slow_ones == _SLOW_ONES:
             return {}
+        plain = min(self._seconds_of(self._dataset.test_images[:1]) for _ in range(3))
+
+        def slow(part: np.ndarray) -> bool:
+            bound = max(_ALONE, _SLOW * (plain + usual * len(part)))
+            return len(part) > 0 and self._seconds_of(images[part]) > bound
+
         while len(rows) > 1:
             first, second = np.array_split(rows[:-1], 2)
-            parts = (part for part in (rows[-1:], second, first) if len(part))
-            rows = next(
-                (part for part in parts if self._seconds_of(images[part]) > bound), rows[:0]
-            )
-        taken = self._seconds_of(images[rows]) if len(rows) else 0
-        if taken < bound:
+            rows = next((part for part in (rows[-1:], second, first) if slow(part)), rows[:0])
+        if not slow(rows):  # once more: any call may be slow by chance
             return {}
         self._slow_ones += 1
-        return {int(rows[0]): f"takes {taken:.1f} s, a usual call {1000 * usual:.0f} ms"}
+        taken = 1000 * self._seconds_of(images[rows])
+        return {int(rows[0]): f"takes {taken:.0f} ms alone, a plain digit {1000 * plain:.0f} ms"}
 
     def _seconds_of(self, images: np.ndarray) -> float:
         start = time.monotonic()

@@ -150,7 +150,10 @@ class Search(Targets):
                 trial.breaks[place] = each
 
     def _chains(self) -> Iterator[Try]:
-        """Yield chains without end: each pair of harmless doses; some of doses that add up, and triples."""
+        """Yield chains without end: each pair of harmless doses once, so that a slow model meets all.
+
+        Then again, with some whose doses add up, and triples.
+        """
         rng = stream(self.seed, "fuzz", "chains")
         names = np.array([half.perturbation.name for half in self.halves])
         single = np.flatnonzero(~np.isin(names, _MANY))
@@ -158,8 +161,8 @@ class Search(Targets):
         for turn in count() if pairs else ():
             for k, two in enumerate(rng.permutation(pairs)):
                 pair, three = rng.permutation(two), rng.permutation(single)[:MOST]
-                tries = [(pair, False)] + [(pair, True)] * (k % 2 == 0)
-                if k % 4 == 0 and len(np.unique(names[three])) == MOST:
+                tries = [(pair, False)] + [(pair, True)] * (turn > 0 and k % 2 == 0)
+                if turn and k % 4 == 0 and len(np.unique(names[three])) == MOST:
                     tries.append((three, True))
                 for halves, add in tries:
                     low, high = _WEIGHTS

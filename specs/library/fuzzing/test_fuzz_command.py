@@ -1,6 +1,7 @@
 """The command `fuzz`: models that end or hang, the files it writes, the suite's own networks."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -123,7 +124,7 @@ def test_counterexamples_are_tests_that_fail_until_the_model_is_repaired(
     [
         ("ends", "it ends its process with code 3"),
         ("hangs", "it takes more than 3 s for one call"),
-        ("dozes", "takes 1."),  # and a half
+        ("dozes", "takes 15"),  # hundred and some ms
     ],
 )
 @pytest.mark.usefixtures("models")
@@ -147,7 +148,8 @@ def test_a_batch_that_hangs_by_the_sum_of_its_images_is_a_fault_of_one(mnist5k, 
     search = Search(subject, mnist5k, over=over, indexes=range(20))
     search.run(lambda: search.candidates >= 2000)
 
-    assert [fault.partition(",")[0] for fault, _ in search.faults.values()] == ["takes 0.2 s"]
+    (fault,) = [fault for fault, _ in search.faults.values()]
+    assert re.match(r"takes 2\d\d ms alone, a plain digit \d\d? ms", fault)
     assert search.skipped == {"brightness"}
     assert time.monotonic() - began < 40
 
