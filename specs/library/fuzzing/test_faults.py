@@ -120,6 +120,23 @@ def test_an_image_that_makes_calls_far_slower_is_a_fault(mnist5k, monkeypatch, n
         assert perturb(unpacked(each.case["image"]), each.chain, each.draw).mean() > 0.6
 
 
+def test_a_larger_batch_is_not_slow_for_taking_longer(mnist5k, monkeypatch):
+    """Each image takes 2 ms: no call is made again to look for a slow one."""
+    monkeypatch.setattr(outcomes, "_LEAST", 0.01)
+    oracle, sizes = Oracle(mnist5k), []
+
+    def model(images):
+        sizes.append(len(images))
+        time.sleep(0.002 * len(images))
+        return oracle(images)
+
+    subject = Subject(model, mnist5k, **READS)
+    sizes.clear()
+    for size in (10, 10, 10, 10, 100):
+        subject.outcomes(mnist5k.test_images[:size])
+    assert sizes == [10, 10, 10, 10, 100]
+
+
 def test_a_digit_that_shows_a_fault_as_it_is_needs_no_perturbation(mnist5k):
     """Nor is it perturbed, so that the fault is told once."""
     found = searched(nan_where(Oracle(mnist5k), lambda _, top: top == 7), mnist5k)

@@ -164,7 +164,8 @@ def test_each_pair_is_tried_at_the_largest_harmless_doses_too(mnist5k):
     search = Search(
         Subject(Oracle(mnist5k), mnist5k, **READS), mnist5k, over=over, indexes=range(9)
     )
-    tries = [each for each in islice(search._chains(), 400) if not each[2]]
+    every = [*islice(search._chains(), 400)]
+    tries = [each for each in every if not each[2]]
     turns = [tries[start : start + 10] for start in range(0, 200, 10)]  # five make ten pairs
     least = [min(weights.min() for _, weights, _, _ in turn) for turn in turns]
 
@@ -173,6 +174,9 @@ def test_each_pair_is_tried_at_the_largest_harmless_doses_too(mnist5k):
     assert 0.3 < min(least[1::2]) < max(least[1::2]) < 0.5
     assert 0.9 < max(weights.max() for _, weights, _, _ in tries) <= 1
     assert {tuple(halves) for halves, *_ in tries} >= {(0, 1), (1, 0)}
+    kinds = [(len(halves), add) for halves, _, add, _ in every]
+    assert {*kinds[:10]} == {(2, False)}, "each pair comes once before anything else"
+    assert {*kinds[10:]} == {(2, False), (2, True), (3, True)}
 
 
 def test_what_makes_an_outlier_a_confident_digit_is_found(mnist5k):
