@@ -72,7 +72,7 @@ def moved(checks: Checks, outcomes: Iterable[Outcome], changed: Iterable[str]) -
         yield (
             f"known of the change: values outside their intervals: {outside}; one seed sees a move of "
             f"{checks.reach:.1f} standard deviations (sd) in half of all runs, and hardly a smaller one; "
-            f"8 seeds see a third of that: 'pytest specs/claims -n auto --seeds 8'"
+            f"8 seeds see far smaller ones: 'pytest specs/claims -n auto --seeds 8'"
         )
 
 
