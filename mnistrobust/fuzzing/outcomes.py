@@ -124,7 +124,7 @@ class Subject:
         """Return which image makes a call far slower than others, and what to say of it.
 
         The images are predicted again until it is found: the last, whose dose is often the largest, and
-        each half of the others. A single one whose batch `hung` need not take as long as a slow batch.
+        each half of the others. After a batch that `hung`, a call may be slow that takes less than a second.
         """
         usual = median(self._seconds) if len(self._seconds) >= _CALLS else np.inf
         rows, least = np.arange(len(images)), _ALONE if hung else _LEAST

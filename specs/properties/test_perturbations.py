@@ -351,7 +351,7 @@ def test_bar_lies_in_one_of_five_places_across_or_down(seed, dose):
     blank = np.zeros((1000, 28, 28))
     inked = strokes.bar(blank, dose, rng(seed))
     mass, down, right, tall, wide, _ = moments(inked)
-    bars = np.round([down - 13.5, right - 13.5, tall < wide], 9).T
+    bars = np.round([down - 13.5, right - 13.5, tall < wide, tall, wide], 6).T
     shown, counts = np.unique(bars, axis=0, return_counts=True)
 
     np.testing.assert_allclose(1 - strokes.bar(1 - blank, -dose, rng(seed)), inked)
@@ -359,7 +359,7 @@ def test_bar_lies_in_one_of_five_places_across_or_down(seed, dose):
     far = 14 - dose / 2
     along = np.linspace(-far, far, 5)
     places = sorted([*((at, 0, 1) for at in along), *((0, at, 0) for at in along)])
-    np.testing.assert_allclose(shown, places)
+    np.testing.assert_allclose(shown[:, :3], places)
     assert counts.min() > 60
 
 
