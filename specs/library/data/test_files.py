@@ -296,7 +296,7 @@ def test_a_pipe_is_an_error_and_blocks_nothing(within, arrays, tmp_path):
 def test_no_more_is_read_than_mnist_has(arrays, tmp_path):
     """A small file that unpacks to much more costs no memory."""
     write_files(tmp_path, arrays)
-    huge = gzip.compress(idx(arrays["y_test"]) + bytes(100_000_000), 1)
+    huge = gzip.compress(idx(arrays["y_test"]) + bytes(40_000_000), 1)
     (tmp_path / IDX["y_test"]).write_bytes(huge)
     tracemalloc.start()
 

@@ -5,12 +5,15 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from scipy import ndimage
 
 from mnistrobust import transforms
 from mnistrobust.errors import UsageError
 from mnistrobust.fuzzing import LAWS, check_transform
 from mnistrobust.fuzzing.laws import KEPT
+from mnistrobust.fuzzing.perturbations import check_perturbation
+from mnistrobust.perturbations import PERTURBATIONS
 from specs.helpers import ROOT
 
 
@@ -153,3 +156,17 @@ def test_an_unknown_law_is_named():
     """With the nearest that there is."""
     with pytest.raises(UsageError, match="Unknown law 'shap': did you mean 'shape"):
         check_transform(transforms.invert, ["shap"])
+
+
+@pytest.mark.parametrize(
+    ("check", "checked"), [(check_transform, np.copy), (check_perturbation, PERTURBATIONS["fade"])]
+)
+def test_time_breaks_no_law(check, checked):
+    """Outside our suite, hypothesis gives an example 200 ms, which a busy machine exceeds."""
+    usual = settings.get_current_profile_name()
+    settings.register_profile("hasty", deadline=0.001, max_examples=5)
+    settings.load_profile("hasty")
+    try:
+        check(checked)
+    finally:
+        settings.load_profile(usual)
