@@ -18,6 +18,7 @@ from mnistrobust.replicates.keys import versions
 _ABOVE_ALL = 1.5  # times the weakness of all digits
 _CHAINS = 5  # told, of those that are not sudden
 _SHARE = 0.3  # score of a chain, where it is told of
+_RARE = 0.25  # share of the digits: what breaks fewer comes after chains
 _FEW = 2  # digits, added to those that were tried: a share of one digit counts little
 _FEW_TOGETHER = 8  # for a chain, of which only the worst doses are told
 _NEAR = 1.25  # times the smallest dose: a counterexample among those is as good
@@ -111,13 +112,15 @@ def findings_of(search: Search) -> Findings:
 def ranked(weaknesses: Sequence[Weakness]) -> tuple[Weakness, ...]:
     """Return weaknesses in the order in which they are told, each once.
 
-    First the exceptional, by the share that breaks and by few perturbations; then by score, each
-    perturbation before a second place or way of one. Of the other chains, the worst are kept.
+    First the exceptional that are not rare, by few perturbations and by the share that breaks; then
+    by score, each perturbation before a second place or way of one. Of the other chains, the worst
+    are kept.
     """
 
-    def rank(each: Weakness) -> tuple[bool, float, int, float]:
+    def rank(each: Weakness) -> tuple[bool, bool, int, float, float]:
         often = round(each.broken / each.tried, 1) * _exceptional(each)
-        return not often, -often, len(each.perturbations) * bool(often), -each.score
+        length = len(each.perturbations) * bool(often)
+        return not often, often < _RARE, length, -often, -each.score
 
     weaknesses = sorted(weaknesses, key=rank)
     chains = [each for each in weaknesses if len(each.perturbations) > 1 and not _exceptional(each)]

@@ -30,7 +30,7 @@ _PART = 30  # digits that a chain is tried on
 _WEIGHTS = 0.3, 1.0  # of the doses in a chain
 _LARGE = 0.8  # from which on weights of harmless doses are drawn, in every second turn of all pairs
 _MOST = 0.4  # share of the digits that one perturbation of a chain may break at a weight of 1
-_OFTEN = 0.5  # score of a chain of harmless doses, from which it is looked at
+_OFTEN = 0.5  # score of a class, from which its digits that a chain breaks are looked at: 2 of 2
 _MANY = "bar", "lines"  # of so many ways that chains with them would take too long
 _SURE = 5  # broken digits, enough to know whether they break suddenly
 _MORE = 120  # digits on which a chain that breaks some suddenly is tried
@@ -93,7 +93,7 @@ class Search(Targets):
         self.severity = severity
         self.halves = tuple(halves_of(over, severity, seed))
         self.first = np.full((len(self.halves), len(self.labels)), _NEVER)  # share, by the grid
-        self.jumps = np.zeros((len(self.halves), len(self.classes)), bool)  # what breaks suddenly
+        self.jumps = np.zeros((len(self.halves), len(self.classes)), bool)  # of most digits
         self.trials: dict[tuple[int, ...], Trial] = {}
         if direction == OUTLIER:
             breaks = [Case(place=at) for at in np.flatnonzero(self.at_once).tolist()]
@@ -145,9 +145,14 @@ class Search(Targets):
             place, share = each.case.place, each.case.size[1]
             level = np.ceil(share * LEVELS - 1e-9) / LEVELS
             self.first[at, place] = min(self.first[at, place], level)
-            self.jumps[at, self.labels[place]] |= each.sudden
             if place not in trial.breaks or share < trial.breaks[place].case.size[1]:
                 trial.breaks[place] = each
+        sudden = [place for place, each in trial.breaks.items() if each.sudden]
+        hit, tried = (
+            np.bincount(self.labels[each], minlength=len(self.classes))
+            for each in (sudden, [*trial.tried])
+        )
+        self.jumps[at] = 2 * hit > tried
 
     def _chains(self) -> Iterator[Try]:
         """Yield chains without end: each pair of harmless doses once, so that a slow model meets all.
@@ -192,9 +197,9 @@ class Search(Targets):
         for trial, add, draw, rows in kept:
             score, by_class = self._scores(at[rows], bad[rows])
             hit = rows[bad[rows]]
-            if not add:  # a few are enough, of the class that breaks most
-                hit = hit[np.argsort(-by_class[self.labels[at[hit]]], kind="stable")][:_SURE]
-            if len(hit) and score > max(trial.score, 0 if add else _OFTEN):
+            if not add:  # a few are enough, of classes that often break
+                hit = hit[by_class[self.labels[at[hit]]] >= _OFTEN][:_SURE]
+            if len(hit) and score > trial.score:
                 looked.append((trial, add, draw, score, rows, hit))
         if not looked:
             return

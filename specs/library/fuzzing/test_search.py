@@ -19,7 +19,15 @@ from mnistrobust.fuzzing.search import Search
 from mnistrobust.fuzzing.targets import CHANGES, OUTLIER, WRONG
 from mnistrobust.perturbations import PERTURBATIONS
 from specs.helpers.digit_models import softmax
-from specs.helpers.oracle import READS, Oracle, fading, grey, lightest_seven, searched
+from specs.helpers.oracle import (
+    READS,
+    TONE,
+    Oracle,
+    fading,
+    grey,
+    lightest_seven,
+    searched,
+)
 
 
 def test_a_blind_spot_is_named_by_perturbation_dose_and_digit(findings):
@@ -74,6 +82,32 @@ def test_doses_that_are_harmless_alone_are_tried_together(mnist5k):
     assert 4 not in labels[[*trial.tried]]
     assert 5 in labels[[*trial.tried]]
     assert 5 not in labels[[*trial.breaks]]
+
+
+@pytest.mark.parametrize(("digit", "alone"), [(6, 0), (7, 1)])
+def test_a_pair_is_found_that_breaks_few_digits_of_a_class(digit, alone, mnist5k):
+    """Two of two are enough; those that one perturbation breaks alone do not hide the others.
+
+    Nor do single digits of other classes, which fade.
+    """
+    oracle, own = Oracle(mnist5k), np.flatnonzero(mnist5k.test_labels[:100] == digit)
+
+    def model(images):
+        at = (oracle.centred(images) @ oracle.known).argmax(axis=1)
+        light, pale = images.min(axis=1), 1 - images.max(axis=1)
+        early = np.isin(at, own[:alone]) & (light > 0.45)
+        jumps = early | (np.isin(at, own) & grey(images, at))
+        fades = np.isin(at, [14, 4, 1, 8, 7]) * (10 * light * pale - 1)
+        return fading(0.98 * np.eye(10)[oracle.labels[at]] + 0.002, np.where(jumps, 1, fades))
+
+    over = [PERTURBATIONS[name] for name in TONE]
+    search = Search(Subject(model, mnist5k, **READS), mnist5k, over=over, indexes=range(30))
+    search.run(lambda: len(search.trials) == len(search.halves))
+    pale_and_light = (np.array([2, 0]), np.array([0.9, 0.7]), False, 0)
+    search._together(search.pool, [pale_and_light])
+
+    broken = search.index[[*search.trials[0, 2].breaks]]
+    assert {*broken.tolist()} == {*own[own < 30][alone:].tolist()}
 
 
 def test_digits_that_are_misread_at_once_are_not_searched(mnist5k):
