@@ -144,7 +144,7 @@ def test_the_ledger_is_filtered_by_verdict_outcome_and_text(visit):
     seen.page.fill("#filters [name=search]", seen.shown[0].upper())
     assert len(seen.shown) == 1
     seen.page.click("#filters button")
-    seen.page.wait_for_function("document.querySelectorAll('#claims > li[hidden]').length === 0")
+    seen.page.wait_for_selector("#claims > li[hidden]", state="detached")
 
     assert len(seen.shown) == len(load_claims())
 
@@ -174,9 +174,7 @@ def test_an_address_leads_to_its_claim(visit):
     seen.choose("family", "ann")
     assert claim not in seen.shown
     seen.page.evaluate("location.hash = 'rnn.matches_ann_accuracy'")
-    seen.page.wait_for_function(
-        "document.getElementById('rnn.matches_ann_accuracy').checkVisibility()"
-    )
+    seen.page.wait_for_selector("[id='rnn.matches_ann_accuracy']", state="visible")
 
     assert len(seen.shown) == len(load_claims())
     assert 0 <= seen.top_of("rnn.matches_ann_accuracy") < SIZES["desktop"][1] / 2
