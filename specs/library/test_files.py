@@ -3,12 +3,14 @@
 import errno
 import os
 import pathlib
+import re
 import time
 from dataclasses import dataclass, field
 
 import pytest
 
 from mnistrobust import files
+from specs.helpers import ROOT
 
 
 @pytest.fixture
@@ -97,3 +99,25 @@ def test_json_of_another_type_is_an_error_that_says_where(value, message):
     """The message names the place, the type and what came."""
     with pytest.raises(ValueError, match=message):
         files.typed(Point, value, "p")
+
+
+# What is no result: logs, copies, locks, marks of progress, and standard output that was closed.
+UNFINISHED = {
+    "backend.py", "checks/predictions.py", "cli/app.py", "mutants/faults.py", "mutants/trial.py",
+    "replicates/many.py", "replicates/progress.py", "report/terminal.py", "store/store.py",
+}  # fmt: skip
+
+
+def test_every_result_is_written_whole():
+    """No other file of the library writes to a path itself."""
+    writes = re.compile(r"\.write_(text|bytes)\(|\.open\(\"[wax]")
+    package = ROOT / "mnistrobust"
+    found = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if writes.search(path.read_text("utf-8"))
+    }
+
+    assert (
+        found - {"files.py"} - {each for each in found if each.startswith("engine/")} == UNFINISHED
+    )

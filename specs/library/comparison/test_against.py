@@ -1,6 +1,8 @@
 """Checks against a baseline, and networks of a training function."""
 
+import sys
 from itertools import starmap
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -117,3 +119,16 @@ def test_networks_are_kept_until_their_code_changes(few, tmp_path, surroundings)
     assert (first != second).any()
     assert np.array_equal(again.sets["uniform"].prediction, side.sets["uniform"].prediction)
     assert np.array_equal(other.sets["uniform"].prediction[0], second)
+
+
+def test_networks_depend_on_the_versions_of_frameworks(monkeypatch):
+    """Those that the training function has loaded, and no others."""
+    monkeypatch.setattr(seeds, "version", lambda name: f"{name} 1")
+    for name in seeds.FRAMEWORKS:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    monkeypatch.setitem(sys.modules, "sklearn", ModuleType("sklearn"))
+
+    frameworks = {name: was for name, was in seeds._used().items() if not name.endswith(".py")}
+
+    assert frameworks == {"torch": "torch 1", "sklearn": "scikit-learn 1"}

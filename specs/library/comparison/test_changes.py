@@ -35,6 +35,14 @@ def test_an_equal_run_changes_nothing():
     assert "standard deviations" not in shown(found)  # there is no figure that they explain
 
 
+def test_all_that_is_compared_shares_one_rate_of_false_alarms():
+    """Two replicates differ by as much as the bound, in any figure or margin, in 1% of comparisons."""
+    found = changes(run(), run())
+
+    assert found.compared > 1
+    assert found.bound == pytest.approx(difference_bound(24, 0.01 / found.compared))
+
+
 @pytest.mark.parametrize(
     ("after", "word", "worse"),
     [(0.5, "worse", True), (0.79, "worse", False), (0.95, "suspiciously better", False)],

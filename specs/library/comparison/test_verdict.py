@@ -120,10 +120,12 @@ def test_the_sentence_names_the_condition_and_the_digit(mnist5k):
     worse = text.sentence(compare(side(mnist5k), side(mnist5k, wrong={"inverted": 300}), mnist5k))
     same = text.sentence(compare(side(mnist5k), side(mnist5k), mnist5k))
     near = text.sentence(compare(side(mnist5k), side(mnist5k, wrong={"clean": 1}), mnist5k))
+    surer = text.sentence(compare(side(mnist5k), side(mnist5k, confidence=0.9001), mnist5k))
 
     assert worse.startswith("Worse: ")
     assert "accuracy on inverted 1.0000 → 0.7000, 300 images lost, 0 gained" in worse
     assert same == "No difference seen: the predictions are the same."
+    assert surer.startswith("No difference seen; a change of ")
     assert near.startswith("No difference seen; a change of 0.0")
 
 

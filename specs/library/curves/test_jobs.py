@@ -36,6 +36,14 @@ def test_there_is_a_job_for_each_seed_and_dose():
     assert measured[-1][0].startswith("cnn.")
 
 
+def test_a_claim_of_several_words_holds_where_all_do(rehearsal, monkeypatch):
+    """Its margin on a curve is the least of theirs."""
+    monkeypatch.setattr(jobs, "margins", lambda *_: (0.3, -0.2))
+    job = jobs.Job(axis="threshold", dose=0.9, seed=0, claims=(ADDS_NONE,))
+
+    assert job.margins(rehearsal.source, rehearsal.store) == {ADDS_NONE: -0.2}
+
+
 @pytest.mark.slow
 def test_a_run_goes_on_where_it_ended(rehearsal):
     """A run in two processes gives a curve; a later one finds everything stored, and the same."""

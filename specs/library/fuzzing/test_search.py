@@ -192,6 +192,18 @@ def test_a_search_is_repeatable_and_a_longer_one_goes_on(findings, mnist5k):
         assert findings.search.trials[0,].breaks[place].case.size <= found.case.size
 
 
+@pytest.mark.parametrize("seed", [0, 5])
+def test_a_seed_has_draws_of_its_own(seed, mnist5k):
+    """Of a random perturbation: one for each digit, and others in a later turn."""
+    over = [PERTURBATIONS["gaussian-noise"]]
+    subject = Subject(Oracle(mnist5k), mnist5k, **READS)
+    search = Search(subject, mnist5k, over=over, indexes=range(9), seed=seed)
+    turns = [search._cases(search.halves, np.ones(1), search.pool[:3], turn) for turn in (0, 1)]
+
+    draws = [[case.draw for case in cases] for cases in turns]
+    assert draws == [[seed + turn + k for k in range(3)] for turn in (0, 1000)]
+
+
 def test_each_pair_is_tried_at_the_largest_harmless_doses_too(mnist5k):
     """In turns: at those, where two must meet from some dose on, and at any, as for a window."""
     over = [PERTURBATIONS[name] for name in ("blur", "pixelate", "thin", "thicken", "quantise")]

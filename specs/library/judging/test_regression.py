@@ -65,8 +65,13 @@ def test_a_value_outside_names_figure_interval_and_direction(claim, name, value,
 
 def test_a_claim_must_hold_only_where_all_replicates_would():
     """Both signs are possible where the margin's interval includes 0."""
-    assert "margin" in CHECKS.problems(outcome(WINS, -0.01, noisy=0.8))[0]
-    assert "margin" in CHECKS.problems(outcome(FIVES, 0.01, fives=0.1))[0]
+    for claim, margin, which, figures in (
+        (WINS, -0.01, "lower", {"noisy": 0.8}),
+        (FIVES, 0.01, "higher", {"fives": 0.1}),
+    ):
+        (problem,) = CHECKS.problems(outcome(claim, margin, **figures))
+        assert problem.startswith(f"{claim}: margin {margin}, evidence of 24 seeds")
+        assert f"({which} by 0." in problem
     assert CHECKS.problems(outcome(UNCONFIDENT, -0.01, confident=0.1)) == []
 
 

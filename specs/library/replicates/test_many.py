@@ -18,8 +18,6 @@ from mnistrobust.replicates.many import ReplicateKilledError
 from specs.helpers import ROOT, standin
 from specs.helpers.processes import PATIENCE, psutil, wait_for
 
-pytestmark = pytest.mark.slow  # seconds of CPU, and nothing that a change of a model touches
-
 COUNT = 8
 PROGRAM = """
 import sys
@@ -73,6 +71,7 @@ def test_runs_add_up_to_the_same_bytes(tmp_path):
     assert not list((tmp_path / "parts" / "unfinished").iterdir())
 
 
+@pytest.mark.slow
 def test_a_killed_replication_resumes_to_the_same_bytes(started, tmp_path):
     """Killed twenty times at random moments and run once more, it is as if never killed."""
     moments, kills = random.Random("threading"), 0
@@ -147,13 +146,14 @@ def test_replicates_with_other_claims_are_no_evidence(tmp_path):
         evidence(tmp_path, make=make)
 
 
-def test_other_code_has_its_own_folder(tmp_path, monkeypatch, mnist5k):
-    """Replicates that other code made are not counted."""
+@pytest.mark.parametrize("what", ["code_digests", "versions", "surroundings"])
+def test_what_other_code_made_has_its_own_folder(what, tmp_path, monkeypatch, mnist5k):
+    """Nor are replicates counted that were made with other versions or variables."""
     before = many.replicates_folder(tmp_path, mnist5k.source)
     assert before == many.replicates_folder(tmp_path, mnist5k.source)
     assert before.name.startswith("mnist5k-")
 
-    monkeypatch.setattr(many, "code_digests", lambda: {"recipe ann": "0"})
+    monkeypatch.setattr(many, what, lambda: {"numpy": "0"})
     assert many.replicates_folder(tmp_path, mnist5k.source) != before
 
 
@@ -204,6 +204,16 @@ def write_spec(job, text):
     (job.clone / "specs" / "claims" / "test_ann.py").write_text(text)
 
 
+def test_results_that_a_killed_attempt_left_are_not_read(job, monkeypatch):
+    """An attempt that writes none has none."""
+    (job.folder / "results.json").write_text(standin.make(job))
+    monkeypatch.setattr(many, "run_pytest", lambda *_, **__: 1)
+
+    with pytest.raises(MnistRobustError, match="Seed 1: pytest ended without results"):
+        many.make_replicate(job)
+
+
+@pytest.mark.slow
 def test_a_replicate_is_made_by_the_specs_of_the_clone(job, surroundings):
     """One process, one core, evidence `none`; declared figures carry its seed and cores."""
     surroundings.setenv("PYTHONPATH", str(ROOT))
@@ -219,6 +229,7 @@ def test_a_replicate_is_made_by_the_specs_of_the_clone(job, surroundings):
     assert found["claims"][0]["figures"] == {"accuracy": 1, "loss": 1}
 
 
+@pytest.mark.slow
 def test_a_replicate_that_cannot_begin_says_why(job, surroundings):
     """A spec that cannot be imported fails the replicate; a killed process is told apart."""
     surroundings.setenv("PYTHONPATH", str(ROOT))
@@ -231,6 +242,7 @@ def test_a_replicate_that_cannot_begin_says_why(job, surroundings):
         many.replicate([job], workers=1)
 
 
+@pytest.mark.slow
 def test_a_replicate_ends_with_the_process_that_makes_it(job, surroundings):
     """A replication that is killed leaves no pytest behind."""
     surroundings.setenv("PYTHONPATH", str(ROOT))

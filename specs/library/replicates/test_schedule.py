@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -40,6 +40,9 @@ def test_free_memory_is_the_systems(monkeypatch):
     total = psutil().virtual_memory().total
 
     assert 0 < schedule.free_memory() <= total
+    told = "MemTotal: 9 kB\nMemFree:    1 kB\nMemAvailable:   4 kB\n"  # a cache is given back
+    monkeypatch.setattr(schedule, "Path", lambda _: SimpleNamespace(read_text=lambda _: told))
+    assert schedule.free_memory() == 4 * 1024
     monkeypatch.setattr(schedule, "Path", lambda _: Path("nowhere"))
     assert schedule.free_memory() == pytest.approx(total, rel=0.01)
     monkeypatch.delattr(os, "sysconf")

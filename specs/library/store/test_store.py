@@ -220,6 +220,17 @@ def test_a_store_that_cannot_be_written_keeps_results_in_memory(foreign, store):
     assert not list(store.root.parent.rglob("*.tmp"))
 
 
+def test_clear_forgets_what_could_not_be_written(store):
+    """What was kept in memory alone is gone, too."""
+    a_file_in_place_of_the_store(store)
+    with pytest.warns(StoreWarning):
+        store.put(KEY, entry())
+
+    store.clear()
+
+    assert store.get(KEY) is None
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
 def test_a_forged_entry_that_is_nested_too_deeply_is_set_aside(store):
     """JSON of a hundred thousand brackets under a digest that matches is no entry."""
