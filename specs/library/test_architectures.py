@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from mnistrobust import architectures
@@ -129,6 +130,42 @@ def test_what_does_not_fit_is_one_line_before_training(body, said, builders):
 
     with pytest.raises(UsageError, match=said):
         architectures.check(architectures.recipes_with(found))
+
+
+@pytest.mark.parametrize("file", ["__init__.py", "a.py", "inner/b.py"])
+def test_any_file_of_a_package_changes_its_architectures(file, tmp_path, monkeypatch):
+    """Networks of other source are other entries of the store."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    package = tmp_path / "mine_of_many_files"
+    (package / "inner").mkdir(parents=True)
+    for name in ("__init__.py", "a.py", "inner/b.py"):
+        (package / name).write_text("one = 1\n")
+    before = architectures.source_digest("mine_of_many_files.inner.b")
+    (package / file).write_text("one = 2\n")
+
+    assert architectures.source_digest("mine_of_many_files.inner.b") != before
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [([0.1] * 10, True), ([5.0, *[-1.0] * 9], False), ([0.9] * 10, None), ([np.nan] * 10, None)],
+    ids=["probabilities", "logits", "sigmoid", "nan"],
+)
+def test_outputs_are_probabilities_or_logits(values, found):
+    """Others, as those of a sigmoid, are an error: a softmax over them would mean nothing."""
+
+    def model(images, training):
+        assert not training
+        return np.tile(values, (len(images), 1))
+
+    if found is None:
+        with pytest.raises(
+            UsageError, match="mine: expected a softmax or logits, received neither"
+        ):
+            architectures._gives_probabilities(model, (784,), "mine")
+    else:
+        assert architectures._gives_probabilities(model, (784,), "mine") is found
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from mnistrobust.errors import MnistRobustError, UsageError
 from mnistrobust.evidence.results import Outcome, Results
 from mnistrobust.judging.ledger import ledger_of
 from specs.helpers.runs_by_hand import SOURCE
-from specs.helpers.synthetic import WINS
+from specs.helpers.synthetic import WINS, evidence, measured, spread, written
 
 EXAMPLE = Path(helpers.__file__).parent / "document.ipynb"
 MOST_LINES = 43  # a tenth of the lines of code that the source document has
@@ -197,3 +197,25 @@ def test_a_run_without_a_ledger_shows_what_pytest_says(monkeypatch, capfd):
         notebook.verify(data="mnist5k")
 
     assert "test session starts" in capfd.readouterr().err
+
+
+def test_a_run_of_the_claims_is_judged_by_the_evidence_that_is_asked_for(monkeypatch, tmp_path):
+    """The specs get it with all other options, and the ledger has its verdicts."""
+    known = evidence({WINS: measured(spread(0.2, 0.01), noisy=spread(0.8, 0.01))})
+    file, asked = written(known, tmp_path), {}
+    results = Results(source=SOURCE, seeds=(7,), outcomes=(Outcome(id=WINS, seed=7, margin=0.2),))
+
+    def run_specs(options, *, offline, output):
+        asked.update(options, offline=offline, writable=output.writable())
+        return results, 1
+
+    monkeypatch.setattr(notebook, "run_specs", run_specs)
+    store = str(tmp_path / "store")
+    found = mr.verify(data="mnist5k", store=store, seeds="7-7", evidence=str(file), offline=True)
+
+    assert asked == {
+        "--data": "mnist5k", "--store": store, "--seeds": "7-7", "--evidence": str(file),
+        "offline": True, "writable": True,
+    }  # fmt: skip
+    assert found[WINS].verdict.replicates == 24
+    assert not found.passed

@@ -126,6 +126,10 @@ def test_confident_when_wrong_is_of_the_wrong_predictions(evaluation):
 
     assert evaluation.confident_when_wrong == share([row for row in wrong if row[2] > bar], wrong)
     assert evaluation.confident == share([row for row in rows if row[2] > bar], rows)
+    told = evaluation.to_json()
+    assert (told["share_above_0.9"], told["wrong_share_above_0.9"]) == (
+        evaluation.confident, evaluation.confident_when_wrong,
+    )  # fmt: skip
 
 
 @given(evaluations(), st.integers(1, 11))

@@ -12,6 +12,7 @@ from mnistrobust.checks.outputs import PROBABILITIES
 from mnistrobust.checks.run import CHECKS, run
 from mnistrobust.conditions import condition_named
 from mnistrobust.errors import UsageError
+from mnistrobust.testing import parametrize_with_checks
 from specs.helpers import ROOT, ann_figures
 from specs.helpers.digit_models import softmax, trained
 
@@ -71,6 +72,19 @@ def test_bounds_are_read_from_the_nearest_pyproject(tmp_path, surroundings):
 
     assert stated() == {"clean_accuracy": 0.98, "nll": 0.1}
     assert stated(["nll=0.2"]) == {"clean_accuracy": 0.98, "nll": 0.2}
+
+
+def test_bounds_of_a_suite_count_before_pyproject(model, tmp_path, surroundings):
+    """For the checks that it names; the others have pyproject's."""
+    table = "[tool.mnistrobust.bounds]\nclean_accuracy = 0.98\nnll = 0.1\n"
+    (tmp_path / "pyproject.toml").write_text(table)
+    surroundings.chdir(tmp_path)
+
+    names = ["clean_accuracy", "nll"]
+    mark = parametrize_with_checks(model, only=names, bounds={"clean_accuracy": 0.5})
+
+    told = {case.id: case.values[0].check.bound for case in mark.args[1]}
+    assert ("0.5" in told["clean_accuracy"], "0.1" in told["nll"]) == (True, True), told
 
 
 @pytest.mark.parametrize(

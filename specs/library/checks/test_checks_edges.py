@@ -8,16 +8,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistrobust.checks import check, metrics
+from mnistrobust.checks import check, metrics, opening, predictions
 from mnistrobust.checks import report as reports
 from mnistrobust.checks.bounds import bounded
 from mnistrobust.checks.inputs import FAMILIES, OUTLIERS, inputs_named
 from mnistrobust.checks.model import Model, callable_of
 from mnistrobust.checks.opening import open_model
 from mnistrobust.checks.outliers import scores_of
-from mnistrobust.checks.outputs import LOG_PROBABILITIES, LOGITS, PROBABILITIES
+from mnistrobust.checks.outputs import LOG_PROBABILITIES, LOGITS, PROBABILITIES, outputs_of
 from mnistrobust.checks.run import CHECKS, run
-from mnistrobust.checks.session import Predictions
+from mnistrobust.checks.session import Predictions, Session
 from mnistrobust.data import Dataset
 
 LABELS = np.arange(20) % 10
@@ -192,6 +192,74 @@ def test_what_is_stated_of_outputs_counts_before_their_values(outputs, found, st
     assert model.outputs == (
         found if (stated, found) == (LOGITS, LOG_PROBABILITIES) else stated or found
     )
+
+
+def test_chance_is_the_most_frequent_digit(few):
+    """Where half of the digits are 1s, a model that always predicts 1 does not work."""
+    labels = np.where(np.arange(20) % 2, 1, LABELS).astype(np.uint8)
+    many = Dataset(few.source, {"x_test": few.arrays["x_test"], "y_test": labels})
+    model = Model(
+        name="m", outputs=PROBABILITIES, classes=10, recorded={"clean": predicting(ZEROS[:20] + 1)}
+    )
+
+    said = Session(model, many).broken
+
+    assert said is not None
+    assert "accuracy 0.5000 on clean digits is no better than chance" in said
+    assert said.endswith("it predicts 1 for every image")
+
+
+def test_the_best_shape_counts_for_a_kind_of_pixels():
+    """What is told of a try is its best accuracy, whichever shape came last."""
+    taken = {("784", (0, 1)): right(20), ("28x28", (0, 1)): right(5), ("784", (0, 255)): right(2)}
+
+    assert opening._trials(taken, LABELS) == {"0..1": 1, "0..255": 0.1}
+
+
+@pytest.mark.parametrize("given", ["package.module:predict", "model.onnx"])
+def test_a_model_of_another_process_has_its_versions(given, few, monkeypatch):
+    """The frameworks that it has loaded there."""
+    process = Model(
+        name=given, outputs=PROBABILITIES, classes=10, versions={"torch": "2.9"},
+        predict=lambda images: predicting(np.arange(len(images)) % 10),
+    )  # fmt: skip
+
+    class Child:
+        holds_predictions, input_shape, name = False, None, given
+        versions, __call__ = process.versions, staticmethod(process.predict)
+
+        def __init__(self, *_, **__):
+            pass
+
+    monkeypatch.setattr(opening, "Child", Child)
+    monkeypatch.setattr(opening, "check_given", lambda given: ":" in given)
+
+    assert open_model(given, few).versions == {"torch": "2.9"}
+
+
+@pytest.mark.parametrize(
+    ("stated", "kind"), [(None, PROBABILITIES), (LOGITS, LOGITS), (PROBABILITIES, PROBABILITIES)]
+)
+def test_what_is_stated_of_recorded_outputs_counts(stated, kind, few):
+    """As for a model that predicts."""
+    sizes = {name: len(inputs_named(name, few).images) for name in FAMILIES}
+    file = SimpleNamespace(recorded=lambda name, _: predicting(ZEROS[: sizes[name]]))
+
+    assert predictions.recorded(file, "m", few, outputs=stated).outputs == kind
+
+
+@pytest.mark.parametrize("kind", [PROBABILITIES, LOG_PROBABILITIES, LOGITS])
+def test_an_image_of_nan_says_nothing_about_outputs(kind):
+    """What the others hold counts; a check tells of the NaN."""
+    probabilities = predicting(LABELS)
+    values = {
+        PROBABILITIES: probabilities,
+        LOG_PROBABILITIES: np.log(probabilities),
+        LOGITS: 3 * np.log(probabilities),
+    }[kind].copy()
+    values[3, 5:] = np.nan
+
+    assert outputs_of(values) == kind
 
 
 def test_the_shape_with_the_most_accurate_predictions_is_taken(few):

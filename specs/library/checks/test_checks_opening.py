@@ -10,11 +10,12 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 
-from mnistrobust.checks import child, server
+from mnistrobust.checks import child, formats, server
 from mnistrobust.checks.child import Child
 from mnistrobust.checks.inputs import FAMILIES, inputs_named
 from mnistrobust.checks.opening import check_given, open_model
@@ -131,6 +132,28 @@ def test_a_linear_onnx_model_predicts_what_it_computes(mnist5k, tmp_path):
         model = open_model(str(path), mnist5k)
         rounding = 0.1 if path.stem == "half" else 1e-3
         np.testing.assert_allclose(model.predict(IMAGES), IMAGES @ weights, atol=rounding)
+
+
+@pytest.mark.parametrize("kind", ["float16", "float", "double"])
+def test_an_onnx_model_gets_the_floats_that_it_states(kind, monkeypatch, tmp_path):
+    """Whatever the pixels are; here of a stand-in for onnxruntime."""
+    stated = SimpleNamespace(name="x", type=f"tensor({kind})", shape=["n", 784])
+    scores = SimpleNamespace(name="y", type=f"tensor({kind})", shape=["n", 10])
+    session = SimpleNamespace(
+        get_inputs=lambda: [stated],
+        get_outputs=lambda: [scores],
+        run=lambda names, given: [(names, {name: each.dtype for name, each in given.items()})],
+    )
+    runtime = ModuleType("onnxruntime")
+    runtime.SessionOptions, runtime.InferenceSession = SimpleNamespace, lambda *_, **__: session
+    loaded = SimpleNamespace(SerializeToString=bytes)
+    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
+    monkeypatch.setitem(sys.modules, "onnx", SimpleNamespace(load=lambda _: loaded))
+
+    asked, types = formats._onnx(tmp_path / "a.onnx").predict(IMAGES)
+
+    sizes = {"float16": 2, "float": 4, "double": 8}
+    assert (asked, types) == (["y"], {"x": np.dtype(f"f{sizes[kind]}")})
 
 
 @pytest.mark.slow
@@ -306,6 +329,34 @@ def test_pytorch_modules_are_opened_with_trust(mnist5k, tmp_path):
         found = open_model(cast, mnist5k).predict(IMAGES)
         np.testing.assert_allclose(found, own, atol=0.1)
     assert "a state_dict has weights only" in refusal(tmp_path / "state.pt", mnist5k, trust=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "waits"),
+    [
+        ({}, [120.14, 119.68, 119.22]),  # 0.02 s for each of 7 images, less 0.6 s for each call
+        ({"seconds": 5}, [5, 4.4, 3.8]),
+        ({"call_seconds": 1}, [1, 1, 1]),
+    ],
+    ids=str,
+)
+def test_a_clock_runs_through_all_calls_or_anew_for_each(options, waits, monkeypatch):
+    """A fuzzed model has time for each call; another for all, and more for each image by default."""
+    times, told = iter(np.arange(0, 9, 0.6)), []
+    pipe = SimpleNamespace(send=bool, recv=lambda: ((None, None, {}), None), close=list)
+    pipe.poll = lambda seconds: told.append(seconds) or True
+    ended = SimpleNamespace(kill=bool, __enter__=bool, __exit__=bool)
+    theirs = SimpleNamespace(fileno=lambda: 0, close=list)
+    monkeypatch.setattr(child, "Pipe", lambda: (pipe, theirs))
+    monkeypatch.setattr(child.subprocess, "Popen", lambda *_, **__: ended)
+    monkeypatch.setattr(child.weakref, "finalize", lambda *_: list)
+    monkeypatch.setattr(child, "time", SimpleNamespace(monotonic=lambda: next(times)))
+
+    model = Child("mine:predict", module=True, **options)
+    for _ in waits:
+        model(IMAGES)
+
+    assert told[1:] == pytest.approx(waits)
 
 
 @pytest.mark.slow

@@ -63,6 +63,18 @@ def test_outliers_are_drawn_beside_digits(session, recorded):
         np.testing.assert_allclose(values, np.quantile(digits, share), rtol=1e-6)
 
 
+def test_confidence_in_the_noise_class_is_none_in_a_digit(mnist5k):
+    """A model that is certain of noise on a blank image is not confident of a digit."""
+    sizes = {name: 10_000 if name == "uniform" else 1000 for name in ("clean", *OUTLIERS)}
+    recorded = {name: np.tile(np.eye(11)[10], (n, 1)) for name, n in sizes.items()}
+    model = Model(name="m", outputs=PROBABILITIES, classes=11, recorded=recorded)
+    session = Session(model, mnist5k)
+
+    (ax,) = page._outliers(session, session.predictions("clean")).axes
+
+    assert max(np.max(line.get_xdata()) for line in ax.lines) < 0.01
+
+
 def test_calibration_is_drawn_as_accuracy_against_confidence(session):
     """A point for each bin: of 15, those from 0.3 on; three of four predictions are right."""
     _, ax = page._calibration(session.predictions("clean")).axes

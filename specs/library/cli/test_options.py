@@ -263,6 +263,16 @@ def test_the_seed_is_that_of_the_replicate(call, noting):
     assert all(each.startswith("seed 7 ") for each in replicates)
 
 
+def test_the_page_of_fresh_seeds_shows_networks_of_the_first(noting):
+    """Not those of the suite's own seed."""
+    noting.note(suite, "verify", (replace(run().results, seeds=(7, 8)), 0))
+
+    noting("verify", "--seeds", "7-8")
+
+    (written,) = [given for name, given in noting.calls if name == "write"]
+    assert any(str(each).startswith("seed 7 ") for each in written.values())
+
+
 def test_a_run_gets_paths_that_lead_to_the_same_files_from_its_own_folder(noting, tmp_path):
     """The specs run in the clone's folder, wherever the command does."""
     noting("verify", "--store", "elsewhere", "--evidence", "seeds.json")

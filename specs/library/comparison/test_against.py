@@ -1,6 +1,7 @@
 """Checks against a baseline, and networks of a training function."""
 
 import sys
+from dataclasses import replace
 from itertools import starmap
 from types import ModuleType
 
@@ -71,6 +72,7 @@ def test_a_model_is_held_to_its_baseline(few, tmp_path):
     worse = checks["no_worse_accuracy"].run(session(few, 0))
     assert worse.status == FAILED
     assert "accuracy on clean 1.0000 → 0.1000" in worse.reason
+    assert worse.figures["clean"] == pytest.approx(0.1), "the model's own"
 
 
 @pytest.mark.parametrize(
@@ -119,6 +121,17 @@ def test_networks_are_kept_until_their_code_changes(few, tmp_path, surroundings)
     assert (first != second).any()
     assert np.array_equal(again.sets["uniform"].prediction, side.sets["uniform"].prediction)
     assert np.array_equal(other.sets["uniform"].prediction[0], second)
+
+
+def test_networks_depend_on_data_seed_sets_and_function(mnist5k):
+    """Another of any is another entry of the store."""
+    source, other = mnist5k.source, replace(mnist5k.source, digest="0" * 64)
+    asked = [
+        ("m:train", 1, source, ()), ("m:train", 1, other, ()), ("m:train", 2, source, ()),
+        ("m:train", 1, source, ("rotate:15",)), ("m:other", 1, source, ()), ("ann", 1, source, ()),
+    ]  # fmt: skip
+
+    assert len({seeds._key(*each).digest for each in asked}) == len(asked)
 
 
 def test_networks_depend_on_the_versions_of_frameworks(monkeypatch):

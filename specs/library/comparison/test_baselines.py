@@ -77,9 +77,11 @@ def test_a_name_is_a_plain_word(name):
 def test_other_data_is_refused(store):
     """A baseline of one data set says nothing about another."""
     baselines.save(run(), "before", store)
-    other = Source(name="mnist", digest="f" * 64, path=None, why="as asked for")
+    other = Source(name=SOURCE.name, digest="f" * 64, path=None, why="as asked for")
 
-    with pytest.raises(UsageError, match=r"is of mnist5k .* and the data set is mnist .* --data"):
+    with pytest.raises(
+        UsageError, match=r"is of mnist5k .* and the data set is mnist5k .*fff.* --data"
+    ):
         baselines.load("before", store, other)
 
 

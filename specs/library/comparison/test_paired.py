@@ -1,9 +1,11 @@
 """Differences on the same images: p-values, intervals, corrections and power."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mnistrobust.comparison.paired import LEVEL, agresti_min, holm, mcnemar, paired
+from mnistrobust.comparison.paired import LEVEL, Paired, agresti_min, holm, mcnemar, paired
 
 RNG = np.random.default_rng
 
@@ -111,3 +113,16 @@ def test_the_smallest_difference_is_seen_with_80_percent_power(churn):
     seen = [mcnemar(*pair) < LEVEL * share for pair in zip(lost, gained, strict=True)]
 
     assert 0.75 < np.mean(seen) < 0.9
+
+
+def test_enough_seeds_have_the_degrees_of_freedom_of_so_many():
+    """As many as make the smallest difference that is seen as small as the one that was found."""
+    few = Paired(difference=0.02, low=0, high=0, error=0.01, freedom=2, p=0.2, n=1000)
+
+    enough, share = few.enough(3, 0.1), 0.1
+    smallest = [
+        replace(few, error=0.01 * np.sqrt(3 / k), freedom=k - 1).smallest(share)
+        for k in (enough - 1, enough)
+    ]
+
+    assert smallest[1] <= 0.02 < smallest[0]

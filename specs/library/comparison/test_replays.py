@@ -49,6 +49,16 @@ def replayed(file, mnist5k, tmp_path):
     return replays.replays(replays.read([file]), asked, mnist5k.source, Store(tmp_path))
 
 
+def test_a_side_is_opened_as_it_is_for_the_comparison(monkeypatch, mnist5k, tmp_path):
+    """With the options that it needs, such as `--trust`."""
+    opened = []
+    monkeypatch.setattr(replays, "Subject", lambda given, _, **how: opened.append((given, how)))
+
+    replays._subject("a.keras", mnist5k.source, Store(tmp_path), trust=True, arch=None)
+
+    assert opened == [("a.keras", {"trust": True, "arch": None})]
+
+
 def test_each_counterexample_is_new_remaining_repaired_or_neither(replayed):
     """By what both models predict, the new ones first."""
     assert [(each.old, each.new, each.verdict) for each in replayed] == [

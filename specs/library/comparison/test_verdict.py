@@ -129,6 +129,50 @@ def test_the_sentence_names_the_condition_and_the_digit(mnist5k):
     assert near.startswith("No difference seen; a change of 0.0")
 
 
+def test_a_change_is_told_with_half_of_its_interval(mnist5k):
+    """That of 300 lost images, to three digits."""
+    found = compare(side(mnist5k), side(mnist5k, wrong={"inverted": 300}), mnist5k)
+    (row,) = (each for each in found.rows if each.name == "accuracy on inverted")
+
+    half = (row.paired.high - row.paired.low) / 2
+    assert 0.01 < half < 0.05
+    assert text.cells_of(row)[3] == f"-0.3000 ± {half:.3f}"
+
+
+def test_the_most_doubtful_of_too_few_seeds_is_told(mnist5k):
+    """That which is least likely by chance."""
+    found = compare(side(mnist5k), side(mnist5k), mnist5k)
+    doubts = {
+        "accuracy on inverted": (0.02, 9),
+        "nll on clean": (0.01, 7),
+        "recall of 3": (0.03, 5),
+    }
+    rows = [
+        replace(
+            row, enough_seeds=doubts[row.name][1], paired=replace(row.paired, p=doubts[row.name][0])
+        )
+        if row.name in doubts
+        else row
+        for row in compare(side(mnist5k), side(mnist5k, confidence=0.9001), mnist5k).rows
+    ]
+
+    said = text.sentence(replace(found, rows=tuple(rows), new=side(mnist5k, confidence=0.9001)))
+
+    assert "too few to tell: nll on clean differs by" in said
+    assert said.endswith("; about 7 seeds would do.")
+
+
+def test_rows_that_are_left_out_are_counted_by_verdict(mnist5k):
+    """What is worse as worse, what is better as better."""
+    good, bad = side(mnist5k), side(mnist5k, wrong={"threshold": 300})
+    for found, counts in (
+        (compare(good, bad, mnist5k), "(3 worse, 0 better)"),
+        (compare(bad, good, mnist5k), "(0 worse, 3 better)"),
+    ):
+        assert len(found.of(WORSE)) + len(found.of(BETTER)) == 3  # accuracy, nll, calibration
+        assert f"Left out: {len(found.rows)} rows {counts}" in " ".join(text.notes(found, []))
+
+
 def test_too_few_seeds_to_tell_are_said_to_be_so(mnist5k):
     """With how many would do; as many seeds of the same spread see the difference."""
 

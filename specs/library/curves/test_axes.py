@@ -12,7 +12,7 @@ from mnistrobust.randomness import stream
 from mnistrobust.recipes import RECIPES
 from mnistrobust.registry import load_claims
 from mnistrobust.replicates import Replicate
-from mnistrobust.store import Store
+from mnistrobust.store import Store, code
 
 SEED = 3
 
@@ -40,6 +40,18 @@ def test_the_documents_doses_make_its_training_set(recipe, mnist5k):
 
     assert made[0].tobytes() == expected[0].tobytes()
     assert made[1].tolist() == expected[1].tolist()
+
+
+def test_networks_at_a_dose_are_of_the_code_that_makes_their_digits(monkeypatch):
+    """After a change of it, they are trained anew."""
+    dosed = Dosed.of(RECIPES["ann_noisy"], "offset", 0.5)
+    before = dosed.to_json()
+
+    monkeypatch.setattr(code, "digest", lambda name: f"another {name}")
+
+    changed = {name for name, value in dosed.to_json().items() if value != before[name]}
+    assert changed == {"training_set"}
+    assert (before["offset"], before["name"]) == (0.5, "ann_noisy")
 
 
 def test_a_smaller_offset_in_training_is_a_share_of_the_documents(document, mnist5k):

@@ -142,6 +142,24 @@ def test_noise_analysis_draws_as_many_images_as_asked(axes):
     assert axes.get_title() == "Pure noise: 0/37 with a confidence above 95.0%"
 
 
+def test_noise_analysis_draws_shares_of_all_images(axes):
+    """The confident ones, of which there are fewer, too."""
+
+    class Half(Lookup):
+        def predict(self, images, **options):
+            outputs = super().predict(images, **options)
+            outputs[::2] = 0.1
+            return outputs
+
+    helpers.noise_analysis(Half(), 0.75, 40, rng=3, ax=axes)
+
+    every, confident = (
+        sum(bar.get_height() for bar in bars if np.isfinite(bar.get_height()))
+        for bars in axes.containers
+    )
+    assert (every, confident) == pytest.approx((1, 0.5))
+
+
 def test_noise_analysis_draws_fresh_noise():
     """Without a seed, two calls see two sets of noise."""
     first, second = (helpers.noise_analysis(Lookup(), noise_n=50)[0] for _ in range(2))

@@ -94,6 +94,19 @@ def test_a_damaged_file_is_refused(old, new, tmp_path):
         evaluation.load("mnist5k", str(path))
 
 
+@pytest.mark.parametrize("value", ["NaN", '"0"', "true", "null"])
+def test_draws_are_numbers(value, tmp_path):
+    """As all other figures are."""
+    tables = json.loads(FOUND.to_json())
+    (name,) = (each for each in tables["claims"][FAILS_ON_NOISY] if "accuracy" in each)
+    tables["claims"][FAILS_ON_NOISY][name][3][1] = "HERE"
+    path = tmp_path / "evidence.json"
+    path.write_text(json.dumps(tables).replace('"HERE"', value), "utf-8")
+
+    with pytest.raises(UsageError, match="a figure is no number"):
+        evaluation.load("mnist5k", str(path))
+
+
 def test_evidence_of_another_set_judges_nothing(tmp_path):
     """Evidence of mnist5k is refused for mnist; a missing file is an error, `none` is none."""
     path = written(FOUND, tmp_path)

@@ -10,6 +10,7 @@ from mnistrobust.errors import UsageError
 from mnistrobust.evidence.results import Outcome, Results
 from mnistrobust.report.markdown import cell
 from mnistrobust.suite import read_results
+from specs.helpers.synthetic import WINS
 
 SOURCE = Source(name="mnist5k", digest="0" * 64, path=None, why="as asked for")
 OUTCOME = Outcome(id="ann.offset_noise_hurts", seed=0, figures={"clean": 0.98}, margin=0.1)
@@ -34,6 +35,14 @@ def test_results_survive_their_file(read):
     fields = json.loads(RESULTS.to_json())
     del fields["versions"]
     assert read(json.dumps(fields)).outcomes == RESULTS.outcomes
+
+
+@pytest.mark.parametrize(
+    ("margin", "word"), [(1e-9, "holds"), (0.0, "does not hold"), (-1e-9, "does not hold")]
+)
+def test_a_claim_holds_above_its_bound(margin, word):
+    """At the bound it does not."""
+    assert Outcome(id=WINS, seed=0, margin=margin).word == word
 
 
 WRONG = {

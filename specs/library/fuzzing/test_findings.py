@@ -58,6 +58,23 @@ def test_the_order_of_weaknesses_is_by_length_by_share_then_by_score(findings):
     assert ranked([*reversed(expected), expected[3]]) == tuple(expected)
 
 
+def test_the_smallest_dose_of_a_digit_is_that_of_its_first(mnist5k):
+    """Of 7s, one breaks from 0.1 and the others from 0.3 on."""
+    oracle = Oracle(mnist5k)
+    early = np.flatnonzero(mnist5k.test_labels[:100] == 7)[:1]
+
+    def model(images):
+        at = (oracle.centred(images) @ oracle.known).argmax(axis=1)
+        bound = np.where(np.isin(at, early), 0.1, 0.3)
+        bad = (oracle.labels[at] == 7) & (images.min(axis=1) > bound)
+        return 0.98 * np.eye(10)[np.where(bad, 1, oracle.labels[at])] + 0.002
+
+    found = searched(model, mnist5k, over=("brightness",)).weaknesses[0]
+
+    assert 0.1 < found.by_digit[7]["smallest"] < 0.102
+    assert found.words.startswith("ink added everywhere beyond 0.1, only 7s")
+
+
 def test_digits_that_break_before_all_others_are_named_so(mnist5k):
     """They are not the only ones."""
     early = Oracle(mnist5k, lambda images, top: images.min(axis=1) > np.where(top == 4, 0.02, 0.4))

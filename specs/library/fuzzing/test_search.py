@@ -244,6 +244,20 @@ def test_what_makes_an_outlier_a_confident_digit_is_found(mnist5k):
     assert replay(unsure, **example.case) == 0
 
 
+def test_outliers_are_searched_from_the_less_confident_half(mnist5k):
+    """So that no change is trivial."""
+
+    def model(images):
+        share = 0.1 + 0.7 * images.mean(axis=1)
+        return np.concatenate([share[:, None], np.tile((1 - share)[:, None] / 9, 9)], axis=1)
+
+    search = Search(Subject(model, mnist5k, **READS), mnist5k, direction=OUTLIER)
+
+    confidence = search.clean.confidence[: len(search.labels)]
+    assert 0 < len(search.pool) < len(search.labels)
+    assert confidence[search.pool].max() <= np.median(confidence)
+
+
 def test_an_outlier_that_is_confident_at_once_needs_no_change(mnist5k):
     """A model that is confident of everything breaks on every outlier as it is."""
     (found,) = searched(

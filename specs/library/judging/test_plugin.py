@@ -170,6 +170,13 @@ def test_a_failure_says_it_in_one_line(suite):
     assert row["error"].startswith(line)
 
 
+def test_a_failure_of_two_words_names_the_one_that_fails(suite):
+    """The other holds."""
+    ended = suite.run(old="margin(0.2)", new="margin(0.3), much_better(0.05)")
+
+    assert f"{WINS}: margin −0.05: noisy 0.8; much better means " in ended.out
+
+
 def test_a_failing_figure_says_so_first(suite):
     """Where the margin is as usual, its line would explain nothing."""
     ended = suite.run(

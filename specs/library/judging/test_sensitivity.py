@@ -11,7 +11,7 @@ from mnistrobust.judging.regression import checks_of
 from mnistrobust.judging.sensitivity import moved, sensitivity
 from mnistrobust.registry import load_claims
 from mnistrobust.report import markdown
-from specs.helpers.synthetic import UNCONFIDENT, WINS, evidence, measured, spread, written
+from specs.helpers.synthetic import FIVES, UNCONFIDENT, WINS, evidence, measured, spread, written
 
 FOUND = evidence(
     {
@@ -59,6 +59,11 @@ def test_the_command_prints_figures(command, tmp_path):
     at = shown.index(UNCONFIDENT)  # a row of its own, whole
     assert any(re.fullmatch(r"  confident +\S+ +not checkable", line) for line in shown[at:])
     assert max(map(len, shown[shown.index(WINS) :])) <= 80
+    table = {line.split()[0]: line.split()[1:] for line in shown if line.strip()}
+    assert table["typical"] == ["fall", "rise"]
+    noisy = sensitivity(CHECKS)["checks"][WINS]["noisy"]
+    numbers = (noisy[each] for each in ("typical", "smallest_fall", "smallest_rise"))
+    assert table["noisy"] == [f"{number:.3g}" for number in numbers]
     ended = command("evidence", "--data", "mnist5k", "--evidence", "none")
     assert (ended.code, "mnistrobust replicate" in ended.error) == (2, True)
 
@@ -113,6 +118,23 @@ def test_a_changed_recipe_says_how_far_its_figures_moved():
     assert cnn == "cnn is trained anew: no figure of this run moved"
     assert known.startswith("known of the change: values outside their intervals: 0; one seed sees")
     assert [*moved(CHECKS, outcomes, ["condition clean"])] == []
+
+
+def test_the_largest_moves_are_told_whichever_way_they_go():
+    """Three of them; a fall of three deviations comes before a rise of two."""
+    ways = {
+        WINS: {"plain": 0.51, "noisy": 0.47}, UNCONFIDENT: {"confident": 0.52},
+        FIVES: {"fives": 0.495},
+    }  # fmt: skip
+    claims = {
+        claim: measured(spread(0.2, 0.01), **dict.fromkeys(values, spread(0.5, 0.01)))
+        for claim, values in ways.items()
+    }
+    outcomes = [outcome(claim, ["ann"], **values) for claim, values in ways.items()]
+
+    told, _ = moved(checks_of(evidence(claims)), outcomes, ["recipe ann"])
+
+    assert re.findall(r" (\w+) 0\.\d+ →", told) == ["noisy", "confident", "plain"]
 
 
 def test_a_figure_outside_is_counted_in_what_is_known():

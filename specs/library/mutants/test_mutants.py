@@ -218,6 +218,18 @@ def test_a_spec_that_misses_its_text_in_the_source_has_seen_nothing(clone, tmp_p
     ]
 
 
+@pytest.mark.parametrize("part", ["mnistrobust/a.py", "fixtures/a.py", "specs/suite/test_a.py"])
+def test_trials_of_other_code_are_others(part, tmp_path):
+    """Of the library, the fixtures or the specs."""
+    code = tmp_path / part
+    code.parent.mkdir(parents=True)
+    code.write_text("one = 1\n")
+    before = running.trials_folder(tmp_path, tmp_path)
+    code.write_text("one = 2\n")
+
+    assert running.trials_folder(tmp_path, tmp_path) != before
+
+
 @pytest.mark.slow
 def test_what_is_finished_is_kept(clone, tmp_path):
     """A second run tries nothing again, but a fault with other edits; another clone everything."""

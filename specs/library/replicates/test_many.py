@@ -157,6 +157,16 @@ def test_what_other_code_made_has_its_own_folder(what, tmp_path, monkeypatch, mn
     assert many.replicates_folder(tmp_path, mnist5k.source) != before
 
 
+@pytest.mark.parametrize("what", ["code_digests", "versions", "surroundings"])
+def test_workers_elsewhere_need_the_same_code_versions_and_variables(what, monkeypatch, mnist5k):
+    """One that differs in any of them is refused."""
+    ours = cluster.facts(mnist5k.source)
+
+    monkeypatch.setattr(cluster, what, lambda: {"numpy": "0"})
+
+    assert cluster.facts(mnist5k.source) != ours
+
+
 def test_an_engine_that_is_not_installed_is_named(monkeypatch):
     """What to install is said before anything is made."""
     monkeypatch.setitem(sys.modules, "distributed", None)

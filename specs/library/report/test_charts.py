@@ -186,3 +186,5 @@ def test_a_logarithmic_axis_puts_tenfold_doses_at_equal_distances():
 
     assert across[1] == pytest.approx((across[0] + across[2]) / 2, abs=0.1)
     assert ">10,000</text>" in found
+    (own,) = re.findall(r'd="M(\S+) [^"]*" class="own"', found)
+    assert float(own) == across[1], "the document's 1,000 rows"

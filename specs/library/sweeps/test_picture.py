@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mnistrobust.sweeps import picture
 from mnistrobust.sweeps.curves import Curve, ladder
 from mnistrobust.sweeps.picture import draw
 from mnistrobust.sweeps.sweep import Sweep
@@ -51,6 +52,14 @@ def test_one_perturbation_has_a_plot_for_each_figure(mnist5k):
     assert len({(line.get_color(), line.get_marker()) for line in lines}) == len(MODELS)
     assert [line.get_ydata()[-1] for line in lines] == pytest.approx([0.3, 0.2, 0.1])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [*MODELS]
+
+
+@pytest.mark.parametrize("text", ["rotate:-60", "rotate:60"])
+def test_doses_have_their_places_between_the_steps(text):
+    """On either side of 0: of 11 doses, every second one is a step of the axis."""
+    swept = ladder(text, fine=True)
+
+    np.testing.assert_allclose(picture._places(swept, swept.doses), np.linspace(0, 5, 11))
 
 
 def test_many_perturbations_fit_on_one_page(mnist5k):

@@ -1,0 +1,29 @@
+"""`mnistrobust curves`: what is measured, and where it goes."""
+
+import json
+from types import SimpleNamespace
+
+from mnistrobust.curves import jobs
+
+
+def test_curves_are_of_the_seeds_from_1(command, monkeypatch, tmp_path):
+    """The suite's own seed, 0, is in none; the file and the command have what was asked for."""
+    asked = {}
+
+    def curves(listed, _, store, **options):
+        asked.update(options, seeds={job.seed for job in listed}, root=store.root)
+        return SimpleNamespace(to_json=lambda: "{}", curves=[1, 2])
+
+    monkeypatch.setattr(jobs, "curves", curves)
+    where = ("--store", tmp_path / "store", "--output", tmp_path / "curves.json")
+    ended = command(
+        "curves", "--seeds", "3", "--workers", "2", "--data", "mnist5k", "--json", *where
+    )
+
+    assert (asked["seeds"], asked["workers"]) == ({1, 2, 3}, 2)
+    assert asked["root"] == tmp_path / "store"
+    assert asked["command"] == "mnistrobust curves --seeds 3 --data mnist5k"
+    assert json.loads(ended.out) == {
+        "curves": str(tmp_path / "curves.json"), "dataset": "mnist5k", "seeds": 3, "drawn": 2,
+    }  # fmt: skip
+    assert (tmp_path / "curves.json").read_text("utf-8") == "{}"

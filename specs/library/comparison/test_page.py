@@ -1,0 +1,62 @@
+"""The pictures of a comparison: which way is better, what is confused more often, which images flip."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mnistrobust.comparison import page, text
+from mnistrobust.comparison.sides import SCALE
+from mnistrobust.comparison.verdict import BETTER, SAME, WORSE, compare
+from specs.helpers.sides import side
+
+
+@pytest.fixture(scope="module")
+def worse(mnist5k):
+    """The new side reads the first 300 inverted digits as the next one, ever more confidently."""
+    new = side(mnist5k, wrong={"inverted": 300})
+    sure = new.sets["inverted"].confidence.copy()
+    sure[0, :300] = SCALE * np.linspace(0.3, 0.89, 300)
+    sets = {**new.sets, "inverted": replace(new.sets["inverted"], confidence=sure)}
+    return compare(side(mnist5k), replace(new, sets=sets), mnist5k)
+
+
+def test_better_is_right_of_0_for_every_figure(worse):
+    """Also of a loss or a calibration error, of which less is better."""
+    (ax,) = page._differences(worse).axes
+    points = [float(line.get_xdata()[0]) for line in ax.lines if line.get_marker() == "o"]
+    named = dict(zip((each.get_text() for each in ax.get_yticklabels()), points, strict=True))
+
+    assert list(named) == [text.cells_of(row)[0] for row in reversed(worse.rows)]
+    for row in worse.rows:
+        place = named[text.cells_of(row)[0]]
+        assert {WORSE: place < 0, BETTER: place > 0, SAME: abs(place) < 0.05}[row.verdict], row.name
+    assert {row.figure for row in worse.rows if row.verdict == WORSE} >= {"accuracy", "nll"}
+
+
+def test_confusion_is_what_the_new_side_does_more_often(worse, mnist5k):
+    """Fewer right predictions, and as many more of the next digit."""
+    assert page.most_changed(worse) == "inverted"
+    (ax,) = page._confusion(worse, "inverted").axes
+
+    lost = np.bincount(mnist5k.test_labels[:300], minlength=10)
+    change = np.asarray(ax.images[0].get_array())
+    np.testing.assert_allclose(np.diag(change), -lost)
+    np.testing.assert_allclose(change[range(10), (np.arange(10) + 1) % 10], lost)
+    shown = {each.get_position()[::-1]: each.get_text() for each in ax.texts}
+    assert shown[3, 3] == f"−{lost[3]}"
+    assert shown[3, 4] == f"+{lost[3]}"
+
+
+def test_lost_images_are_shown_the_most_confident_first(worse, mnist5k):
+    """With both predictions; none is gained."""
+    axes = page._flipped(worse, "inverted").axes
+
+    titles = [ax.get_title() for ax in axes if ax.images]
+    labels = mnist5k.test_labels[299 : 299 - len(titles) : -1]
+    sure = np.linspace(0.3, 0.89, 300)[::-1]
+    assert len(titles) == page.FLIPPED // 2
+    assert titles == [
+        f"{digit} (90%) → {(digit + 1) % 10} ({confidence:.0%})"
+        for digit, confidence in zip(labels.tolist(), sure, strict=False)
+    ]
