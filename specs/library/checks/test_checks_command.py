@@ -253,19 +253,6 @@ def test_a_model_is_trained_on_the_set_that_it_is_checked_on(
     assert f"{archive}): as asked for" in (folder / "decided").read_text("utf-8")
 
 
-def test_a_dose_is_run_beside_the_checks_that_were_asked_for(command, tmp_path, monkeypatch):
-    """`--only` names checks, and `--on` adds one to them."""
-    monkeypatch.chdir(tmp_path)
-    Path("one.py").write_text(
-        "import numpy\n\n\ndef predict(images):\n    return numpy.eye(10)[[0] * len(images)]\n"
-    )
-    names = ("--only", "finite_output", "--on", "fade:0.5")
-
-    found = json.loads(command("check", "one:predict", *names, "--json", *DATA).out)
-
-    assert [each["name"] for each in found["checks"]] == ["finite_output", "fade:0.5"]
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 def test_a_failure_ends_with_1_and_says_its_bound(command):

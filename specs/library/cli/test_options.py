@@ -273,6 +273,14 @@ def test_the_page_of_fresh_seeds_shows_networks_of_the_first(noting):
     assert any(str(each).startswith("seed 7 ") for each in written.values())
 
 
+def test_a_dose_is_checked_beside_the_checks_that_were_asked_for(noting):
+    """`--only` names checks, and `--on` adds one to them."""
+    noting("check", "m:p", "--only", "nll", "--on", "rotate:15")
+
+    (asked,) = [given["only"] for name, given in noting.calls if name == "run"]
+    assert asked == ["nll", "rotate:15"]
+
+
 def test_a_run_gets_paths_that_lead_to_the_same_files_from_its_own_folder(noting, tmp_path):
     """The specs run in the clone's folder, wherever the command does."""
     noting("verify", "--store", "elsewhere", "--evidence", "seeds.json")
