@@ -15,7 +15,7 @@ for each in (
     os.environ.pop(each, None)  # 160 s for 20 kB of bytes, and for ever while hypothesis shrinks
 _SECONDS = 120  # of a spec that takes one or two, on a busy machine
 _SLOW_SECONDS = 1800  # or of one that may train a network
-gc.set_threshold(50_000, 20, 20)  # with libraries loaded, each full collection takes 0.2 s
+gc.set_threshold(500_000, 50, 100)  # with libraries loaded, each full collection takes 0.2 s
 _armed = [0.0, 0.0]  # when, and for how long: arming costs more than a quick spec
 
 
