@@ -56,7 +56,6 @@ def pictures(monkeypatch):
     plt.close("all")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 def test_axes_given_are_drawn_on_and_returned(call):
     """A picture goes where it is asked to, and makes no other figure."""
@@ -67,7 +66,6 @@ def test_axes_given_are_drawn_on_and_returned(call):
     assert len(plt.get_fignums()) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 def test_without_axes_a_picture_has_its_own_figure(call):
     """Two pictures never land on each other, and no setting is changed."""
@@ -78,7 +76,6 @@ def test_without_axes_a_picture_has_its_own_figure(call):
     assert dict(mpl.rcParams) == settings
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS[:-1])
 def test_plots_name_their_axes(call):
     """Both axes of a plot say what they show."""
@@ -169,7 +166,6 @@ def test_overview_has_the_first_images_and_three_plots():
     assert not plt.get_fignums()
 
 
-@pytest.mark.slow
 def test_overview_without_truth_judges_no_answer():
     """A digit classifier on noise is neither right nor wrong; a short set leaves places empty."""
     figure = plots.overview(evaluation([10] * 4), HISTORY, np.zeros((3, 784)))

@@ -102,3 +102,40 @@ def test_images_are_those_of_the_replicates_own_noise(mnist5k, tmp_path):
 
         np.testing.assert_array_equal(shown, expected)
         np.testing.assert_array_equal(labels, truth)
+
+
+def test_a_check_passes_fails_or_is_skipped(tmp_path, surroundings):
+    """A failure says what was expected; what says nothing about a model must not be expected to fail."""
+    surroundings.chdir(tmp_path)
+    names = ["probabilities_sum_to_one", "clean_accuracy", "noise_class_keeps_digits"]
+
+    def model(images):
+        return np.tile(np.eye(10)[0], (len(images), 1))
+
+    def cases(given, **options):
+        mark = testing.parametrize_with_checks(given, only=names, data="mnist5k", **options)
+        return {case.id: case for case in mark.args[1]}
+
+    found = cases(model, expected_failures={"clean_accuracy": "it is constant"})
+    passes, fails, says_nothing = (found[name].values[0] for name in names)
+
+    assert passes().status == "passed"
+    with pytest.raises(AssertionError, match=r"Expected .*0\.9.*; accuracy 0\.1"):
+        fails()
+    with pytest.raises(pytest.skip.Exception, match="not applicable: "):
+        says_nothing()
+    (mark,) = found["clean_accuracy"].marks
+    assert (mark.name, mark.kwargs["strict"], mark.kwargs["reason"]) == (
+        "xfail",
+        True,
+        "it is constant",
+    )
+    assert not found["probabilities_sum_to_one"].marks
+    wrong = cases(model, expected_failures={"noise_class_keeps_digits": "why not"})
+    with pytest.raises(pytest.fail.Exception, match="is expected to fail, but says"):
+        wrong["noise_class_keeps_digits"].values[0]()
+    first, second, _ = (case.values[0] for case in cases("nowhere:predict").values())
+    with pytest.raises(pytest.fail.Exception, match="nowhere"):
+        first()
+    with pytest.raises(pytest.skip.Exception, match="the first failure says why"):
+        second()

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import starmap
 
 import pytest
 
 from mnistrobust.curves import jobs
 from mnistrobust.curves.axes import AXES
 from mnistrobust.registry import load_claims
+from mnistrobust.store import Store
 from specs.helpers import ROOT
 from specs.helpers.processes import children_of, psutil, wait_for
 
@@ -42,6 +44,33 @@ def test_a_claim_of_several_words_holds_where_all_do(rehearsal, monkeypatch):
     job = jobs.Job(axis="threshold", dose=0.9, seed=0, claims=(ADDS_NONE,))
 
     assert job.margins(rehearsal.source, rehearsal.store) == {ADDS_NONE: -0.2}
+
+
+def test_a_curve_has_a_row_for_each_seed_in_the_order_of_doses(monkeypatch, mnist5k, tmp_path):
+    """In whatever order the jobs end; those of a claim on two axes are two curves."""
+    listed = [
+        replace(job, claims=(ADDS_NONE,)) for job in jobs.jobs((2, 1)) if ADDS_NONE in job.claims
+    ]
+    monkeypatch.setattr(
+        jobs.Job, "margins", lambda job, *_: dict.fromkeys(job.claims, job.seed + job.dose / 100)
+    )
+    monkeypatch.setattr(jobs, "in_processes", lambda call, calls, _: starmap(call, calls))
+    told = []
+
+    found = jobs.curves(
+        listed[::-1], mnist5k.source, Store(tmp_path), workers=1, command="mnistrobust curves",
+        finished=lambda *progress: told.append(progress[:2]),
+    )  # fmt: skip
+
+    assert found.seeds == (1, 2)
+    assert {each.axis for each in found.curves} == {job.axis for job in listed}
+    for each in found.curves:
+        assert each.doses == AXES[each.axis].doses_for(ADDS_NONE)
+        assert each.margins == tuple(
+            tuple(seed + dose / 100 for dose in each.doses) for seed in (1, 2)
+        )
+    assert told == [(done, len(listed)) for done in range(1, len(listed) + 1)]
+    assert (found.head.dataset, found.head.images) == ("mnist5k", 1000)
 
 
 @pytest.mark.slow

@@ -12,8 +12,6 @@ import pytest
 from mnistrobust import data
 from mnistrobust.data import download
 
-pytestmark = pytest.mark.slow  # time limits and servers, which a change of a model does not touch
-
 
 class Server(http.server.ThreadingHTTPServer):
     """A server on this machine that counts what it is asked for."""
@@ -133,6 +131,7 @@ def test_a_host_that_is_not_found_is_told_in_words(surroundings):
     assert "rrno" not in why
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("home")
 def test_a_silent_server_is_given_up_in_time(surroundings):
     """A server that takes the call and never answers costs one time limit."""
@@ -146,6 +145,7 @@ def test_a_silent_server_is_given_up_in_time(surroundings):
     assert time.monotonic() - started < 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("home")
 def test_a_name_look_up_that_hangs_is_given_up_in_time(surroundings):
     """No network at all costs one time limit too, which is under five seconds."""

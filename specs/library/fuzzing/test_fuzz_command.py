@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from functools import partial
 from textwrap import dedent
 
 import pytest
@@ -12,12 +13,16 @@ import pytest
 from mnistrobust.checks.outputs import ModelError
 from mnistrobust.data import load
 from mnistrobust.errors import UsageError
-from mnistrobust.fuzzing import outcomes
+from mnistrobust.fuzzing import outcomes, search
 from mnistrobust.fuzzing.counterexamples import opened
 from mnistrobust.fuzzing.findings import findings_of
 from mnistrobust.fuzzing.outcomes import Subject
 from mnistrobust.fuzzing.search import Search
 from mnistrobust.perturbations import PERTURBATIONS
+from mnistrobust.report import pictures
+from specs.helpers.oracle import READS, TONE, Oracle, lightest_seven
+
+TONES = [PERTURBATIONS[name] for name in TONE]
 
 MODEL = """
     import os
@@ -226,3 +231,30 @@ def test_options_say_how_the_model_is_read(command, monkeypatch, tmp_path):
     assert how == {
         "pixels": (0, 255), "outputs": "logits", "input_shape": "28x28", "arch": "ann", "trust": True,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("blind", "code"), [((lightest_seven,), 1), ((), 0)])
+def test_what_is_asked_for_is_searched_and_written(blind, code, command, monkeypatch, tmp_path):
+    """With a weakness, a test of it is written, too, and the exit code is 1."""
+    opened, drawn = {}, []
+
+    def subject(given, dataset, **how):
+        opened.update(how, given=given)
+        return Subject(Oracle(dataset, *blind), dataset, **READS)
+
+    monkeypatch.setattr(outcomes, "Subject", subject)
+    monkeypatch.setattr(pictures, "save", lambda _, option, path: drawn.append((option, path)))
+    monkeypatch.setattr(search, "Search", partial(Search, over=TONES, indexes=range(30)))
+    words = ("--candidates", 700, "--seed", 3, "--max-severity", 4, "--pixels", "0..255")
+    ended = command(
+        "fuzz", "mine:predict", *words, "--report", tmp_path, "--data", "mnist5k", "--json"
+    )
+
+    found = json.loads(ended.out)
+    assert (ended.code, bool(found["weaknesses"]), found["faults"]) == (code, bool(blind), [])
+    assert (found["seed"], found["max_severity"], found["direction"]) == (3, 4, "wrong")
+    assert found["candidates"] >= 700
+    assert opened == {"given": "mine:predict", "pixels": (0, 255)}
+    assert found == json.loads((tmp_path / "fuzz.json").read_text("utf-8"))
+    assert (tmp_path / "test_counterexamples.py").is_file() is bool(blind)
+    assert drawn == [("--report", tmp_path / "fuzz.png")]
