@@ -74,6 +74,29 @@ def test_a_name_is_a_plain_word(name):
     assert "\x1b" not in str(found.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("ann", None),
+        ("m:predict", None),
+        ("model.onnx", None),
+        ("kept", "it holds predictions and no model; a sweep needs the model itself"),
+        ("any.npz", "it holds predictions and no model; a sweep needs the model itself"),
+    ],
+)
+def test_what_predicts_is_told_from_what_holds_predictions(given, said, store):
+    """A recipe trains, whatever a baseline is called; a file of predictions predicts nothing."""
+    for name in ("kept", "ann"):
+        baselines.model_file(name, store).parent.mkdir(parents=True, exist_ok=True)
+        baselines.model_file(name, store).touch()
+
+    if said:
+        with pytest.raises(UsageError, match=said):
+            baselines.check_predicts(given, store, "a sweep")
+    else:
+        baselines.check_predicts(given, store, "a sweep")
+
+
 def test_other_data_is_refused(store):
     """A baseline of one data set says nothing about another."""
     baselines.save(run(), "before", store)

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import numpy as np
@@ -11,13 +12,15 @@ from rich.console import Console
 
 from mnistrobust.comparison import tables
 from mnistrobust.comparison.changes import compare
+from mnistrobust.comparison.runs import run_of
 from mnistrobust.errors import UsageError
 from mnistrobust.evidence.results import Outcome
 from mnistrobust.judging.intervals import Scale, deviations, difference_bound
 from mnistrobust.judging.regression import direction
 from mnistrobust.registry import claim_named
+from mnistrobust.replicates.keys import code_digests
 from specs.helpers.runs_by_hand import run
-from specs.helpers.synthetic import FIVES, WINS, evidence, measured, spread
+from specs.helpers.synthetic import FAILS_ON_NOISY, FIVES, WINS, evidence, measured, spread
 
 FOUND = evidence({WINS: measured(spread(0.2, 0.01), noisy=spread(0.8, 0.01))})
 
@@ -194,6 +197,31 @@ def test_foreign_text_is_inert():
     assert "\x1b" not in text
     assert "\\x1b" in text
     assert "[red]" in text
+
+
+def test_many_changes_are_counted_behind_the_first_rows():
+    """Those beyond the evidence come first; the report has them all."""
+    names = (WINS, FIVES, FAILS_ON_NOISY)
+    before, after = (
+        run(*(Outcome(id=name, seed=0, figures=dict.fromkeys("abcdefgh", value)) for name in names))
+        for value in (0.8, 0.7)
+    )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mnistrobust.comparison.changes.direction", lambda *_: "worse")
+        found = changes(before, after, None)
+
+    assert len(found.figures) == 24
+    assert f"and {24 - tables._ROWS} more; the report names them all" in shown(found)
+    assert len(tables.changed(found).tables[0][1]) == 24
+
+
+def test_a_run_is_of_todays_code():
+    """What it is compared with says what changed since."""
+    made = run_of(run().results)
+
+    assert (made.results, made.code) == (run().results, code_digests())
+    assert datetime.now(UTC) - datetime.fromisoformat(made.made) < timedelta(minutes=10)
 
 
 def test_json_has_every_figure():

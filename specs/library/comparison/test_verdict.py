@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mnistrobust.comparison import page, text
-from mnistrobust.comparison.sides import PERTURBED
+from mnistrobust.comparison.sides import DIGITS, PERTURBED
 from mnistrobust.comparison.verdict import BETTER, FIGURES, SAME, WORSE, compare
 from mnistrobust.errors import UsageError
 from specs.helpers.sides import side
@@ -160,6 +160,25 @@ def test_the_most_doubtful_of_too_few_seeds_is_told(mnist5k):
 
     assert "too few to tell: nll on clean differs by" in said
     assert said.endswith("; about 7 seeds would do.")
+
+
+def test_one_screen_has_the_documents_conditions_and_what_differs(mnist5k):
+    """Loss and calibration of clean digits, doses of one's own, and of the rest what changed."""
+    own = {"fade:0.25": side(mnist5k).sets["rotate:34.5"]}
+    sides = [side(mnist5k), side(mnist5k, wrong={"rotate:34.5": 200})]
+    sides = [replace(each, sets={**each.sets, **own}) for each in sides]
+
+    rows = text.shown(compare(*sides, mnist5k))
+
+    names = [row.name for row in rows]
+    assert names == [
+        *(f"accuracy on {on}" for on in DIGITS), "accuracy on fade:0.25", "nll on clean",
+        "calibration on clean", "accuracy on rotate:34.5",
+    ]  # fmt: skip
+    recall = next(row for row in compare(*sides, mnist5k).rows if row.figure == "recall")
+    told = {each: text.cells_of(row)[0] for each, row in zip(names, rows, strict=True)}
+    assert text.cells_of(recall)[0] == "recall, digit 0"
+    assert (told["nll on clean"], told["accuracy on rotate:34.5"]) == ("nll, clean", "rotate:34.5")
 
 
 def test_rows_that_are_left_out_are_counted_by_verdict(mnist5k):
