@@ -144,6 +144,30 @@ def test_predictions_and_labels_are_told():
     assert says(found) == "all: 0 60%, 1 40%; confident: 0 10%"
 
 
+def test_bars_stand_side_by_side_on_the_axis():
+    """Each as high as its share, those of a class beside each other, within its place."""
+    found = charts.class_shares({"all": [60, 40], "confident": [10, 30]}, 100)
+    bars = {
+        name: [
+            [float(value) for value in each]
+            for each in re.findall(
+                rf'<rect x="(\S+)" y="(\S+)" width="(\S+)" height="(\S+)" class="bars {name}"',
+                found,
+            )
+        ]
+        for name in ("all", "confident")
+    }
+
+    every = [*bars["all"], *bars["confident"]]
+    heights = np.array([height for *_, height in every])
+    np.testing.assert_allclose(heights / heights[0], [1, 4 / 6, 1 / 6, 3 / 6], atol=0.01)
+    assert len({round(y + height) for _, y, _, height in every}) == 1
+    (step,) = {round(second[0] - first[0], 1) for first, second in bars.values()}
+    assert {round(width / step, 2) for *_, width, _ in every} == {0.4}
+    for one, other in zip(*bars.values(), strict=True):
+        assert other[0] == pytest.approx(one[0] + one[2], abs=0.11)
+
+
 def test_a_learning_curve_of_one_epoch_is_drawn():
     """There is nothing to divide by."""
     found = charts.learning_curve({"accuracy": [0.5], "val_accuracy": [0.6]})

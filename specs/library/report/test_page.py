@@ -156,7 +156,6 @@ def test_a_rehearsal_gives_the_documents_verdicts_once_by_full_mnist():
     assert "Instead:" not in text
 
 
-@pytest.mark.slow
 def test_without_evidence_everything_is_provisional():
     """The page then tells what does not hold in this run, and gives no verdict."""
     found = Page(page.html(ledger_of(full())))
@@ -190,7 +189,6 @@ def test_numbers_have_minus_signs():
     assert "--seeds 3-5" in found.text
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("outcome", [HOLDS, FAILS, ERROR])
 def test_a_row_says_what_this_run_shows(outcome):
     """The sign of the margin, or why there is none."""
@@ -258,7 +256,6 @@ def test_a_reader_sorts_by_hold_rate_and_median_margin():
         assert (entry["rate"], entry["margin"]) == expected
 
 
-@pytest.mark.slow
 def test_several_replicates_are_counted():
     """With several seeds a claim holds here only where it holds in all of them."""
     replicates = tuple(
@@ -309,7 +306,6 @@ def test_the_policy_allows_its_own_style_and_script_alone(shown):
     assert not {key for key in attributes if key == "style" or key.startswith("on")}
 
 
-@pytest.mark.slow
 def test_names_are_inert_everywhere(tmp_path):
     """HTML, escape codes and formulas in a path, an error or a figure are text in every file."""
     outcomes = (
