@@ -93,7 +93,8 @@ class Search(Targets):
         self.severity = severity
         self.halves = tuple(halves_of(over, severity, seed))
         self.first = np.full((len(self.halves), len(self.labels)), _NEVER)  # share, by the grid
-        self.jumps = np.zeros((len(self.halves), len(self.classes)), bool)  # of most digits
+        # whether it breaks most digits of a class suddenly: that is known, and not told as a chain
+        self.jumps = np.zeros((len(self.halves), len(self.classes)), bool)
         self.trials: dict[tuple[int, ...], Trial] = {}
         if direction == OUTLIER:
             breaks = [Case(place=at) for at in np.flatnonzero(self.at_once).tolist()]
