@@ -119,8 +119,10 @@ def ranked(weaknesses: Sequence[Weakness]) -> tuple[Weakness, ...]:
 
     def rank(each: Weakness) -> tuple[bool, bool, int, float, float]:
         often = round(each.broken / each.tried, 1) * _exceptional(each)
-        length = len(each.perturbations) * bool(often)
-        return not often, often < _RARE, length, -often, -each.score
+        if not often:
+            return True, False, 0, 0.0, -each.score
+        rare = each.broken < _RARE * each.tried
+        return False, rare, len(each.perturbations), -often, -each.score
 
     weaknesses = sorted(weaknesses, key=rank)
     chains = [each for each in weaknesses if len(each.perturbations) > 1 and not _exceptional(each)]

@@ -30,7 +30,7 @@ _PART = 30  # digits that a chain is tried on
 _WEIGHTS = 0.3, 1.0  # of the doses in a chain
 _LARGE = 0.8  # from which on weights of harmless doses are drawn, in every second turn of all pairs
 _MOST = 0.4  # share of the digits that one perturbation of a chain may break at a weight of 1
-_OFTEN = 0.5  # score of a class, from which its digits that a chain breaks are looked at: 2 of 2
+_OFTEN = 0.5  # score of a class, such as of two broken of two: its broken digits are looked at
 _MANY = "bar", "lines"  # of so many ways that chains with them would take too long
 _SURE = 5  # broken digits, enough to know whether they break suddenly
 _MORE = 120  # digits on which a chain that breaks some suddenly is tried
@@ -93,7 +93,7 @@ class Search(Targets):
         self.severity = severity
         self.halves = tuple(halves_of(over, severity, seed))
         self.first = np.full((len(self.halves), len(self.labels)), _NEVER)  # share, by the grid
-        # whether it breaks most digits of a class suddenly: that is known, and not told as a chain
+        # whether a perturbation breaks most digits of a class suddenly: no chain tells that again
         self.jumps = np.zeros((len(self.halves), len(self.classes)), bool)
         self.trials: dict[tuple[int, ...], Trial] = {}
         if direction == OUTLIER:

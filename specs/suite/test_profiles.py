@@ -49,7 +49,7 @@ def test_ci_takes_the_same_examples_in_every_run():
     """What fails under the profile `ci` fails again."""
     taken = examples("ci")
 
-    assert len(taken) == 50
+    assert len(taken) == 200
     assert examples("ci") == taken
 
 

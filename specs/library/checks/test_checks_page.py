@@ -55,16 +55,16 @@ def test_outliers_are_drawn_beside_digits(session, recorded):
     (ax,) = drawn.axes
     named = [tick.get_text() for tick in ax.get_yticklabels()]
     assert named == [*reversed(OUTLIERS), "digits"]
-    drawn = [line.get_xdata() for line in ax.lines]
-    np.testing.assert_allclose(np.concatenate(drawn[:-3]), 0.1)
+    lines = [line.get_xdata() for line in ax.lines]
+    np.testing.assert_allclose(np.concatenate(lines[:-3]), 0.1)
     digits = recorded["clean"].max(axis=1)
     shares = ((0.05, 0.95), (0.25, 0.75), (0.5,))
-    for values, share in zip(drawn[-3:], shares, strict=True):
+    for values, share in zip(lines[-3:], shares, strict=True):
         np.testing.assert_allclose(values, np.quantile(digits, share), rtol=1e-6)
 
 
 def test_confidence_in_the_noise_class_is_none_in_a_digit(mnist5k):
-    """A model that is certain of noise on a blank image is not confident of a digit."""
+    """A model that is certain of noise is confident of no digit."""
     sizes = {name: 10_000 if name == "uniform" else 1000 for name in ("clean", *OUTLIERS)}
     recorded = {name: np.tile(np.eye(11)[10], (n, 1)) for name, n in sizes.items()}
     model = Model(name="m", outputs=PROBABILITIES, classes=11, recorded=recorded)

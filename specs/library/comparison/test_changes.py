@@ -200,7 +200,7 @@ def test_foreign_text_is_inert():
 
 
 def test_many_changes_are_counted_behind_the_first_rows():
-    """Those beyond the evidence come first; the report has them all."""
+    """On a terminal; the report has them all."""
     names = (WINS, FIVES, FAILS_ON_NOISY)
     before, after = (
         run(*(Outcome(id=name, seed=0, figures=dict.fromkeys("abcdefgh", value)) for name in names))

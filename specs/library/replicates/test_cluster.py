@@ -146,14 +146,14 @@ def test_an_interrupt_ends_what_workers_do(scheduler, start, clone, tmp_path):
     assert one.poll() is None
 
 
-def test_networks_that_workers_train_are_those_of_one_machine(scheduler, start, clone, tmp_path):
-    """One worker is killed meanwhile; what was trained is kept, and not trained again.
-
-    `compare` trains by the same call as `sweep`.
-    """
+@pytest.mark.parametrize("words", [("sweep", "--over", "rotate:20"), ("compare",)], ids=" ".join)
+def test_networks_that_workers_train_are_those_of_one_machine(
+    words, scheduler, start, clone, tmp_path
+):
+    """One worker is killed meanwhile; what was trained is kept, and not trained again."""
     command = [
-        sys.executable, "-m", "mnistrobust", "sweep", "--over", "rotate:20", "ann_1000",
-        "ann_threshold_1000", "--seeds", "2", "--data", "mnist5k", "--json", "--store",
+        sys.executable, "-m", "mnistrobust", *words, "ann_1000", "ann_threshold_1000", "--seeds", "2",
+        "--data", "mnist5k", "--json", "--store",
     ]  # fmt: skip
     there = (tmp_path / "a", "--backend", "dask", "--scheduler", scheduler)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
