@@ -57,9 +57,10 @@ def _head(changes: Changes) -> Iterator[str]:
     for line in changes.worse:
         yield f"WORSE: {line}"
     if changes.suspicious:
+        n = len(changes.suspicious)
         yield (
-            f"SUSPICIOUSLY BETTER: {len(changes.suspicious)} figures; check for test images among "
-            f"the training images"
+            f"SUSPICIOUSLY BETTER: {n} figure{'s' * (n > 1)}; check for test images among the "
+            f"training images"
         )
     if changes.code:
         yield f"changed code: {', '.join(changes.code)}"

@@ -298,3 +298,15 @@ def test_interval_does_not_add_the_surplus_of_resamples():
     assert resampled > estimate
     assert 0 < low < estimate < high
     assert low + high < 2 * estimate
+
+
+def test_the_order_of_the_classes_breaks_no_tie():
+    """The same values of other digits are the same score, to the last bit."""
+    logits = np.random.default_rng(3).normal(size=(1, 10))
+    others = np.array([np.random.default_rng(n).permutation(logits[0]) for n in range(50)])
+
+    for score in (
+        metrics.energy,
+        lambda z: metrics.negative_entropy(z - metrics.energy(z)[:, None]),
+    ):
+        assert len({*score(others)}) == 1
