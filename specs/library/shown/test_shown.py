@@ -36,7 +36,7 @@ from mnistrobust.mutants import tables as mutants_tables
 from mnistrobust.mutants.matrix import Matrix, Trial, markdown
 from mnistrobust.recipes import RECIPES
 from mnistrobust.report import markdown as report_markdown
-from mnistrobust.report import networks
+from mnistrobust.report import networks, pictures
 from mnistrobust.report import page as report_page
 from mnistrobust.store import Store
 from mnistrobust.sweeps import text as sweeps_text
@@ -52,6 +52,12 @@ from specs.library.shown.conftest import drawn
 SOME = (  # of each verdict, with figures that have references, and one that is not judged
     "ann.offset_noise_hurts", WINS, "ann.noise_training_keeps_clean_accuracy", FIVES,
     "ann.noise_class_catches_pure_noise", "rnn.sees_zero_in_pure_noise", "cnn.handles_inversion",
+)  # fmt: skip
+
+
+CURVES = Curves(
+    head=head(command="mnistrobust curves"), seeds=(1, 2),
+    curves=(curve([(-0.1, 0.1, 0.2), (-0.2, 0.1, 0.4)]), curve([(0.1, 0.1, 0.2)] * 2, claim=FIVES)),
 )  # fmt: skip
 
 
@@ -265,13 +271,19 @@ def test_sweep(names, mnist5k, as_before, capsys):
 # reports ----------------------------------------------------------------------------------------
 
 
-def results(name):
+def results(name, seeds=(0,)):
     """A run on a data set: a third of the claims fails, one broke, one ran with another network."""
     found = run(source=replace(SOURCE, name=name, digest=DIGESTS[name]))
     first, second, *rest = [each for each in found.outcomes if each.id in SOME]
     broken = Outcome(id=first.id, seed=0, figures=first.figures, error="the figure plain is nan")
     own = replace(second, models={"ann": "own:create"})
-    return replace(found, outcomes=(broken, own, *rest))
+    each = (broken, own, *rest) if seeds == (0,) else rest
+    moved = [
+        replace(one, seed=seed, margin=one.margin and one.margin - 0.1 * n,
+                figures={name: value * (1 - 0.1 * n) for name, value in one.figures.items()})
+        for one in each for n, seed in enumerate(seeds)
+    ]  # fmt: skip
+    return replace(found, seeds=seeds, outcomes=tuple(moved))
 
 
 def evidence_of(name, folder):
@@ -282,19 +294,24 @@ def evidence_of(name, folder):
     return written(replace(everything, head=head(**facts), claims=claims), folder)
 
 
-@pytest.mark.parametrize("name", ["mnist", "mnist5k"])
-def test_report(name, command, as_before, tmp_path):
-    (tmp_path / "all.json").write_text(results(name).to_json(), "utf-8")
+@pytest.mark.parametrize(
+    ("name", "seeds"),
+    [("mnist", (0,)), ("mnist5k", (0,)), ("mnist", (7, 8, 9))],
+    ids=["mnist", "rehearsal", "seeds"],
+)
+def test_report(name, seeds, command, as_before, tmp_path):
+    (tmp_path / "all.json").write_text(results(name, seeds).to_json(), "utf-8")
     words = ("--results", "all.json", "--store", "store", "--report", "pages")
     ended = command("report", *words, "--evidence", evidence_of(name, tmp_path))
     pages = files(tmp_path / "pages")
-    if name == "mnist5k":  # its charts are those of the other
+    if (name, seeds) != ("mnist", (0,)):  # their charts are those of the other
         pages = Page(pages).text
     verbose = command("report", *words, "--evidence", "none", "--verbose")
     as_before(f"{ended.code}\n{ended.out}\n{ended.err}\n{pages}\n{verbose.out}\n{verbose.err}")
 
 
-def test_claims(command, as_before, tmp_path):
+def test_claims(command, as_before, tmp_path, surroundings):
+    surroundings.setattr(curves, "load", lambda: CURVES)
     words = ("--evidence", evidence_of("mnist", tmp_path))
     texts = [command("claims", *words, *more).out for more in ((), ("--markdown",), (WINS,))]
     found = json.loads(command("claims", WINS, *words, "--json").out)
@@ -314,7 +331,7 @@ def evaluation(recipe, on, dataset):
     scores = np.full((200, 10), 0.01)
     scores[np.arange(200), top] = sure
     scores /= scores.sum(axis=1, keepdims=True)
-    facts = {"recipe": recipe, "condition": on, "seed": 0, "dataset": "mnist5k"}
+    facts = {"recipe": recipe, "condition": on, "seed": 3, "dataset": "mnist5k"}
     draws = iter([(dataset.test_images[:200], labels)])
     return evaluate(lambda _: scores, draws, classes=10, input_shape=(784,), **facts)
 
@@ -328,17 +345,15 @@ def test_networks(mnist5k, as_before):
     }
     stored = {"ann": ("clean", "offset-noise", "pure-noise"), "cnn_1000": ("clean",)}
     replicate = SimpleNamespace(
-        source=mnist5k.source, seed=0, recipes=RECIPES,
+        source=mnist5k.source, seed=3, recipes=RECIPES,
         stored=lambda name: SimpleNamespace(history=history) if name in stored else None,
         stored_evaluation=lambda name, on: evaluation(name, on, mnist5k) if on in stored[name] else None,
     )  # fmt: skip
-    shown = [curve([(-0.1, 0.1, 0.2)] * 2), curve([(0.1, 0.1, 0.2)] * 2, claim=FIVES)]
-    found = Curves(head=head(command="mnistrobust curves"), seeds=(1, 2), curves=tuple(shown))
     ledger = ledger_of(results("mnist5k"))
     page = report_page.html(
-        ledger, gallery=networks.gallery(replicate), files=report.FILES, curves=found
+        ledger, gallery=networks.gallery(replicate), files=report.FILES, curves=CURVES
     )
-    as_before(page.partition('id="networks"')[2] + report_markdown.curves(found))
+    as_before(page.partition('id="networks"')[2] + report_markdown.curves(CURVES))
 
 
 def test_plots(mnist5k, as_before):
@@ -397,6 +412,16 @@ def test_lists(command, as_before, tmp_path):
         ended = command(*words)
         texts += [f"$ {' '.join(words)}", ended.out, ended.err]
     as_before("\n".join(texts))
+
+
+def test_show(mnist5k, as_before):
+    history = {"accuracy": [0.5, 0.8], "val_accuracy": [0.6, 0.7], "loss": [2.0, 1.0]}
+    replicate = SimpleNamespace(
+        source=mnist5k.source, seed=3, trained=lambda _: SimpleNamespace(history=history),
+        evaluate=lambda name, on="threshold": evaluation(name, on, mnist5k),
+    )  # fmt: skip
+    figures = [pictures.overview(replicate, "ann", on) for on in ("offset-noise", "pure-noise")]
+    as_before("\n".join(map(drawn, figures)))
 
 
 def test_evaluate(command, surroundings, mnist5k, as_before):
