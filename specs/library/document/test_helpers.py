@@ -264,6 +264,13 @@ def test_keras_models_take_every_form_of_images(fitted, images, axes):
         assert helpers.confidence(model, images[6:7], label) == probability
 
 
+def test_the_title_of_a_learning_curve_is_the_last_accuracy(axes):
+    """Not the best one, which the network does not have any more."""
+    history = {"accuracy": [0.5, 0.9, 0.95], "val_accuracy": [0.6, 0.8, 0.7]}
+
+    assert helpers.model_stats(history, ax=axes).get_title() == "70.00% accuracy"
+
+
 @pytest.mark.slow
 def test_learning_curve_of_a_history_and_of_its_model(fitted, axes):
     """A History and the model that was fitted have the same curve."""

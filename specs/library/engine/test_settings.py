@@ -6,9 +6,10 @@ By the configurations that Keras gives; `test_matching.py` asks Keras itself.
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from mnistrobust.engine import matching, recurrent
+from mnistrobust.engine import common, matching, recurrent
 
 ACTIVATIONS = {name: lambda x: x for name in ("relu", "softmax", "linear", "tanh", "sigmoid")}
 UNUSED = dict.fromkeys(
@@ -90,3 +91,42 @@ def test_another_activation_has_no_engine(kind):
     reads, config, _ = LAYERS[kind]
 
     assert not reads(layer(config, activation="linear"))
+
+
+def test_an_lstm_that_draws_a_mask_for_each_gate_has_no_engine():
+    """Keras's other implementation, which no configuration tells."""
+    reads, config, _ = LAYERS["lstm"]
+    other = layer(config)
+    other.cell.implementation = 1
+
+    assert not reads(other)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 100])
+def test_steps_are_counted_through_all_epochs(chunk):
+    """However they are cut into chunks: Adam's bias correction never starts again."""
+    adam = common.Adam(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7)
+    seen, rates, told = [], [], []
+
+    def steps(part, step_sizes):
+        seen.extend(part)
+        rates.extend(step_sizes)
+        return 2.0 * len(part), len(part) - 1
+
+    common.run_epochs(
+        steps,
+        list,
+        n=7,
+        epochs=3,
+        batch=2,
+        chunk=chunk,
+        order=np.random.default_rng(0),
+        adam=adam,
+        on_epoch=lambda *values: told.append(values),
+    )
+
+    assert rates == adam.rates(1, 12).tolist()
+    assert [sorted(seen[start : start + 7]) for start in (0, 7, 14)] == [[*range(7)]] * 3
+    assert seen[:7] != seen[7:14]
+    parts = -(-4 // chunk)
+    assert told == [(epoch, 2.0, (7 - parts) / 7, []) for epoch in (1, 2, 3)]

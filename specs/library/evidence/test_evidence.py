@@ -147,3 +147,15 @@ def test_the_claim_of_one_image_is_not_mixed_with_others():
 
     assert both.claims[UNCONFIDENT].single_draws("confident") == (0.3, 0.4)
     assert both.claims[WINS].single_draws("confident") == ()
+
+
+def test_a_seed_without_draws_is_refused(tmp_path):
+    """As is one without a figure: seeds and values would be matched wrongly."""
+    tables = json.loads(FOUND.to_json())
+    (name,) = (each for each in tables["claims"][FAILS_ON_NOISY] if "accuracy" in each)
+    tables["claims"][FAILS_ON_NOISY][name].pop()
+    path = tmp_path / "evidence.json"
+    path.write_text(json.dumps(tables))
+
+    with pytest.raises(UsageError, match="a seed has no draws"):
+        evaluation.load("mnist5k", str(path))

@@ -34,6 +34,7 @@ from mnistrobust.fuzzing import text as findings_text
 from mnistrobust.judging.ledger import ledger_of
 from mnistrobust.mutants import tables as mutants_tables
 from mnistrobust.mutants.matrix import Matrix, Trial, markdown
+from mnistrobust.perturbations import PERTURBATIONS
 from mnistrobust.recipes import RECIPES
 from mnistrobust.report import markdown as report_markdown
 from mnistrobust.report import networks, pictures
@@ -46,18 +47,19 @@ from mnistrobust.sweeps.sweep import Sweep
 from specs.helpers.oracle import Oracle, lightest_seven, searched
 from specs.helpers.reports import SOURCE, Page, known, run
 from specs.helpers.sides import side
-from specs.helpers.synthetic import FIVES, WINS, curve, head, written
+from specs.helpers.synthetic import FAILS_ON_NOISY, FIVES, WINS, curve, head, written
 from specs.library.shown.conftest import drawn
 
 SOME = (  # of each verdict, with figures that have references, and one that is not judged
     "ann.offset_noise_hurts", WINS, "ann.noise_training_keeps_clean_accuracy", FIVES,
-    "ann.noise_class_catches_pure_noise", "rnn.sees_zero_in_pure_noise", "cnn.handles_inversion",
+    "ann.noise_class_catches_pure_noise", FAILS_ON_NOISY, "rnn.sees_zero_in_pure_noise", "cnn.handles_inversion",
 )  # fmt: skip
 
 
 CURVES = Curves(
     head=head(command="mnistrobust curves"), seeds=(1, 2),
-    curves=(curve([(-0.1, 0.1, 0.2), (-0.2, 0.1, 0.4)]), curve([(0.1, 0.1, 0.2)] * 2, claim=FIVES)),
+    curves=(curve([(-0.1, 0.1, 0.2), (-0.2, 0.1, 0.4)]), curve([(0.1, 0.1, 0.2)] * 2, claim=FIVES),
+            curve([(-0.3, -0.1, -0.2)] * 2, claim=FAILS_ON_NOISY, axis="bar of confidence", doses=(0.5, 0.9, 0.99))),
 )  # fmt: skip
 
 
@@ -290,6 +292,8 @@ def evidence_of(name, folder):
     """Evidence of a few claims on a data set, as a file."""
     everything = known()
     claims = {name: everything.claims[name] for name in SOME}
+    looks = {"accuracy": tuple((0.4 + n / 100, 0.5) for n in range(24))}
+    claims[FAILS_ON_NOISY] = replace(claims[FAILS_ON_NOISY], draws=looks)
     facts = {"dataset": name, "digest": DIGESTS[name], "code": {"recipe ann": "another"}}
     return written(replace(everything, head=head(**facts), claims=claims), folder)
 
@@ -307,6 +311,9 @@ def test_report(name, seeds, command, as_before, tmp_path):
     if (name, seeds) != ("mnist", (0,)):  # their charts are those of the other
         pages = Page(pages).text
     verbose = command("report", *words, "--evidence", "none", "--verbose")
+    pages += Page((tmp_path / "pages" / "index.html").read_text("utf-8")).text.partition(
+        "What to do"
+    )[0]
     as_before(f"{ended.code}\n{ended.out}\n{ended.err}\n{pages}\n{verbose.out}\n{verbose.err}")
 
 
@@ -373,6 +380,8 @@ def test_plots(mnist5k, as_before):
     plots.image(mnist5k.test_images[0], title="a digit", ax=axes[5])
     figures = [axes[0].figure]
     figures += [plots.overview(each, history, mnist5k.test_images[:200]) for each in (clean, noise)]
+    chosen = [PERTURBATIONS[name] for name in ("rotate", "offset-noise", "thin")]
+    figures.append(plots.perturbations(chosen, mnist5k.test_images[:4], np.random.default_rng(0)))
     as_before("\n".join(map(drawn, figures)))
 
 
