@@ -8,11 +8,11 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, BinaryIO, get_args, get_origin, get_type_hints
 
 _LEFTOVER = re.compile(r".+\.[0-9a-f]{16}\.tmp")
 _OLD = 3600.0  # seconds; no file takes longer to write
@@ -69,8 +69,9 @@ def typed(kind: Any, value: Any, where: str) -> Any:
     return value
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears whole, by a rename, or not at all; OSError where it cannot be.
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for bytes that appears whole, by a rename, or not at all; OSError where it cannot be.
 
     What killed writers left in its folder an hour ago or earlier is removed.
     """
@@ -82,7 +83,7 @@ def write_whole(path: Path, content: bytes) -> None:
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -90,3 +91,9 @@ def write_whole(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole, or not at all; OSError where it cannot be."""
+    with whole(path) as file:
+        file.write(content)

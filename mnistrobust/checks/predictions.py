@@ -11,6 +11,7 @@ from mnistrobust.checks.model import Model
 from mnistrobust.checks.outputs import ModelError, outputs_of
 from mnistrobust.data import Dataset
 from mnistrobust.errors import UsageError
+from mnistrobust.files import whole, write_whole
 
 INPUTS = "inputs.npz"
 HOW_TO = """Each array of inputs.npz is a set of images (n, 784), float32 with 1.0 as full ink. Predict them with
@@ -29,13 +30,15 @@ def export(dataset: Dataset, folder: Path) -> list[Path]:
     """Write `inputs.npz` and a README.txt that says what to do with it; return their paths."""
     inputs, text = folder / INPUTS, folder / "README.txt"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(inputs, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with (
+            whole(inputs) as file,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        ):
             for name in FAMILIES:
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                     images = inputs_named(name, dataset).images
                     npy.write_array(member, images, allow_pickle=False)
-        text.write_text(HOW_TO, "utf-8")
+        write_whole(text, HOW_TO.encode())
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}; name another folder.") from error
     return [inputs, text]

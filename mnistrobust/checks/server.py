@@ -34,6 +34,8 @@ def main() -> None:
         reply: Any = (file.predict is None, file.input_shape, framework_versions()), None
     except Exception as error:  # noqa: BLE001 - of the environment, if not the model's
         reply = None, str(error)
+    except KeyboardInterrupt:
+        reply = None, f"{given['name']}: it cannot be loaded: KeyboardInterrupt"
     with suppress(EOFError, OSError):  # our caller has ended, or the model has closed all files
         while True:
             caller.send(reply)
@@ -43,6 +45,8 @@ def main() -> None:
                     reply = getattr(file, method)(*request), None
             except Exception as error:  # noqa: BLE001 - a line, whatever it is
                 reply = None, str(error)
+            except KeyboardInterrupt:  # of the model: Ctrl-C does not reach this session
+                reply = None, f"{given['name']} raised KeyboardInterrupt"
 
 
 def opened(given: dict[str, Any]) -> Any:

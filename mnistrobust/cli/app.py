@@ -74,6 +74,8 @@ _WrongUsageError: Any = typer.BadParameter.__base__  # click's own, wherever typ
 def main() -> None:
     """Run the command; errors and warnings are one line on standard error."""
     say_warnings()
+    if not os.environ.get("COLUMNS", "").strip("0"):
+        os.environ.pop("COLUMNS", None)  # a width of 0, where Rich would print nothing
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115

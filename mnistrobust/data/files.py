@@ -34,6 +34,7 @@ _NAMES = (  # what a file's name says of the array that it may hold, by indices 
 )
 _HOLDS = re.compile(r"(?i)idx|mnist|\.np[yz]$|\.zip$").search
 _UNRELATED = re.compile(r"(^|/)(\.|__MACOSX)|/$")  # a folder, or what a Mac adds
+_MEMBERS = 100  # of an archive: finding each takes as long as it has members
 _DEPTH = 3  # folders below the one that is named: torchvision has MNIST/raw
 _EXPECTED = (
     "expected an .npz with x_train, y_train, x_test and y_test, or a folder with the four IDX files"
@@ -156,6 +157,8 @@ def _arrays_in(file: Path, wrong: dict[str, str]) -> Iterator[Found]:
                 f"is a zip archive that ends after {file.stat().st_size:,} bytes, before its list "
                 f"of files (Keras's mnist.npz has 11,490,434 bytes): download it again"
             ) from error
+    if len(members) > _MEMBERS:
+        raise DataError(f"is a zip archive of {len(members):,} files, where MNIST has four")
     for member in members:
         place = file / (member or "").removesuffix(".npy")
         with _blaming(place, wrong):

@@ -30,6 +30,8 @@ def test_a_file_that_cannot_be_written_keeps_its_old_content(tmp_path):
 
     with pytest.raises(OSError, match="No space left"):
         files.write_whole(tmp_path / "index.html", b"new")
+    with pytest.raises(TypeError):
+        files.write_whole(tmp_path / "index.html", "no bytes")
 
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
     assert (tmp_path / "index.html").read_text() == "old"
@@ -103,7 +105,7 @@ def test_json_of_another_type_is_an_error_that_says_where(value, message):
 
 # What is no result: logs, copies, locks, marks of progress, and standard output that was closed.
 UNFINISHED = {
-    "backend.py", "checks/predictions.py", "cli/app.py", "mutants/faults.py", "mutants/trial.py",
+    "backend.py", "cli/app.py", "mutants/faults.py", "mutants/trial.py",
     "replicates/many.py", "replicates/progress.py", "report/terminal.py", "store/store.py",
 }  # fmt: skip
 

@@ -63,6 +63,10 @@ def leaves(images):
     raise SystemExit("no more")
 
 
+def interrupts(images):
+    raise KeyboardInterrupt
+
+
 def no_blanks(images):
     if not images.any():
         raise ZeroDivisionError("no ink")
@@ -119,6 +123,7 @@ def folder(tmp_path, surroundings):
     (tmp_path / "my_models.py").write_text(GOOD, "utf-8")
     (tmp_path / "raises.py").write_text("raise OSError('no weights here')", "utf-8")
     (tmp_path / "ends.py").write_text("raise SystemExit(3)", "utf-8")
+    (tmp_path / "interrupts.py").write_text("raise KeyboardInterrupt", "utf-8")
     (tmp_path / "folder.keras").mkdir()
     (tmp_path / "pickled.pkl").write_bytes(b"cos\nsystem\n")
     (tmp_path / "lacks.py").write_text("import no_such_package", "utf-8")
@@ -180,6 +185,8 @@ def test_a_wrong_call_is_one_line(arguments, code, line, command, tmp_path, surr
         ("my_models:broken", "my_models:broken raised RuntimeError: mat1 and mat2 cannot be multiplied (my_models.py:"),
         ("my_models:picky", " (for 300 float32 images of shape 28x28); others with --input-shape: 784, 28x28, 28x28x1, 1x28x28"),
         ("my_models:leaves", "my_models:leaves raised SystemExit: no more"),
+        ("my_models:interrupts", "my_models:interrupts raised KeyboardInterrupt"),
+        ("interrupts:predict", "interrupts:predict: it cannot be loaded: KeyboardInterrupt"),
         ("my_models.py", " or my_models:"),
         ("not_there", "not_there: no such file; expected package.module:predict, a recipe, a model file"),
         ("pickled.pkl", "a pickle runs any code when it is read"),

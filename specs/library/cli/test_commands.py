@@ -210,6 +210,16 @@ def test_a_value_wraps_between_words(command, surroundings):
     assert all(len(line) <= 60 for line in ended.out.splitlines() if claim.spec not in line)
 
 
+def test_a_terminal_without_a_width_has_80_columns(command, surroundings):
+    """A width of 0, as some set it, is none: all is printed."""
+    ended = [
+        command("recipes") for width in ("80", "0") if not surroundings.setenv("COLUMNS", width)
+    ]
+
+    assert ended[0].out
+    assert ended[0].out == ended[1].out
+
+
 def test_measure_json_has_the_contracts_keys(command, here, rehearsal):
     """`evaluate --json` prints one evaluation, as the replicate reads it."""
     ended = command("evaluate", "ann_1000", "--on", "clean", "--json", *here)

@@ -1,6 +1,7 @@
 """MNIST in files: every container of the same images counts, and nothing else does."""
 
 import gzip
+import io
 import os
 import struct
 import tracemalloc
@@ -250,6 +251,15 @@ def test_a_path_is_used_or_is_an_error(write, arrays, tmp_path):
     assert "expected" in str(caught.value) or "home" in str(caught.value)
 
 
+def pictures(n):
+    """An archive with a file for each digit."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for number in range(n):
+            archive.writestr(f"train/7/{number}.png", b"")
+    return content.getvalue()
+
+
 GUILTY = {
     b"<!DOCTYPE html><html>": "is a web page",
     b"version https://git-lfs.github.com/spec/v1\n": "is a pointer of Git LFS: run 'git lfs pull'",
@@ -257,6 +267,7 @@ GUILTY = {
     b"5, 0, 4, 1": "is a text",
     b"": "is empty",
     b"PK\3\4" + bytes(26): "is a zip archive that ends after 30 bytes",
+    pictures(101): "is a zip archive of 101 files, where MNIST has four",
     idx(np.arange(1000, dtype=np.uint8))[:600]: r"ends after 600 bytes, unpacked, expected 1,008",
     gzipped(idx(np.arange(1000, dtype=np.uint8)))[:-200]: r"ends after \d+ bytes, .*expected 1,008",
     idx(np.zeros(1000, np.uint8), order="<"): "is an IDX file in little-endian order",
