@@ -1,7 +1,10 @@
-"""The generated blocks of the README pages: `python -m specs.helpers.pages` writes them anew."""
+"""What is made: `python -m specs.helpers.pages` writes the blocks of the README pages and `shown/` anew."""
 
 import contextlib
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 
 from typer.testing import CliRunner
@@ -17,6 +20,7 @@ from specs.benchmarks import speed
 from specs.helpers import ROOT
 
 COMMAND = "python -m specs.helpers.pages"
+REWRITE = "MNISTROBUST_REWRITE"  # makes the specs of `shown/` write their files
 PAGES = tuple(
     sorted(
         [
@@ -94,9 +98,11 @@ def fresh(text: str) -> str:
 
 
 def main() -> None:
-    """Write every page with fresh blocks."""
+    """Write every page with fresh blocks, and all that `shown/` compares."""
     for page in PAGES:
         page.write_text(fresh(page.read_text("utf-8")), "utf-8")
+    specs = (sys.executable, "-m", "pytest", "specs/library/shown", "-q", "--data", "mnist5k")
+    subprocess.run(specs, cwd=ROOT, env={**os.environ, REWRITE: "1"}, check=True)
 
 
 if __name__ == "__main__":

@@ -293,6 +293,11 @@ def test_a_run_with_refuted_claims_says_why_it_passes():
     assert passes(ledger_of(run, found))
     assert not passes(ledger_of(run))
     assert not passes(ledger_of(replace(run, seeds=(1,)), found)), "a seed of the evidence"
+    seeds = (30, 31, 32, 33)
+    fresh = [Outcome(id=JUDGED, seed=seed, margin=-0.2) for seed in seeds]
+    run = replace(run, outcomes=tuple(fresh), seeds=seeds)
+    assert passes(ledger_of(run, found))
+    assert not passes(ledger_of(run)), "fresh seeds alone confirm nothing"
 
 
 def test_a_claim_without_evidence_is_counted_beside_the_others():

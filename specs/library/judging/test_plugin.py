@@ -415,6 +415,7 @@ def test_fresh_replicates_alone_confirm_nothing_and_fail_nothing(suite):
     assert ended.code == 0, ended.out
     assert re.search(rf"{FIVES} +✗ +0/10\n", ended.out)
     assert "live on 10 fresh seeds: 2 reproduced, 1 not reproduced" in ended.out
+    assert "AS EXPECTED" not in ended.out
 
 
 def test_other_seeds_are_refused(suite):

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from specs.helpers.pages import COMMAND, REWRITE
+
 FOLDER = Path(__file__).parent
-REWRITE = "MNISTROBUST_SHOWN"  # `MNISTROBUST_SHOWN=rewrite pytest specs/library/shown` writes the files anew
 _VARIES = {  # by the machine or the day
     r"sha256-[\w+/=]+": "sha256",
     r"\b[0-9a-f]{64}\b": "digest",
@@ -36,15 +37,15 @@ def as_before(request, tmp_path):
             text = re.sub(pattern, word, text)
         text = re.sub(r"\d+\.\d{7,}(e-\d+)?", lambda found: f"{float(found[0]):.6g}", text)
         now = "\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n"
-        if os.environ.get(REWRITE) == "rewrite":
+        if os.environ.get(REWRITE):
             path.write_text(now, "utf-8")
-            pytest.fail(f"{path.name} is written anew: look at the difference, then run again")
         before = path.read_text("utf-8") if path.exists() else ""
         if now != before:
             lines = difflib.unified_diff(
                 before.splitlines(), now.splitlines(), "before", "now", n=1, lineterm=""
             )
-            pytest.fail("\n".join([*lines][:60]), pytrace=False)
+            told = "\n".join([*lines][:60])
+            pytest.fail(f"{told}\nis this better? run `{COMMAND}`", pytrace=False)
 
     return compare
 
