@@ -63,7 +63,7 @@ def html(
         "ran": len(ledger.judged),
         "run": Counter(row.here for row in ledger.judged),
         "unexpected": len(ledger.unexpected),
-        "expected": ledger.evidence and (ledger.checks or any(row.live for row in ledger.judged)),
+        "expected": ledger.as_expected,
         "changes": changes,
         "gallery": gallery,
         "curves": curves,

@@ -72,13 +72,16 @@ def drawn(figure):
             )
         for each in ax.images:
             pixels = each.get_array()
-            lines.append(f"  image {pixels.shape} mean {pixels.mean():.4g}")
+            lines.append(
+                f"  image {pixels.shape} mean {pixels.mean():.4g} in {_numbers(each.get_clim())}"
+            )
         lines += [
             f"  text {each.get_text()!r} {_numbers(each.get_position())}" for each in ax.texts
         ]
         legend = ax.get_legend()
         lines += [f"  legend {[each.get_text() for each in legend.get_texts()]}"] if legend else []
-    lines += [f"title {text.get_text()!r}" for text in figure.texts]
+    for part in (figure, *figure.subfigs):
+        lines += [f"title {text.get_text()!r}" for text in part.texts]
     lines += [
         f"legend {[each.get_text() for each in legend.get_texts()]}" for legend in figure.legends
     ]

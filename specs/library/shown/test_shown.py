@@ -13,6 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from mnistrobust import curves, plots, report
+from mnistrobust import notebook as mr
 from mnistrobust.checks import opening, page
 from mnistrobust.checks.model import Model
 from mnistrobust.checks.outputs import PROBABILITIES
@@ -36,7 +37,7 @@ from mnistrobust.mutants.matrix import Matrix, Trial, markdown
 from mnistrobust.perturbations import PERTURBATIONS
 from mnistrobust.recipes import RECIPES
 from mnistrobust.report import markdown as report_markdown
-from mnistrobust.report import networks, pictures
+from mnistrobust.report import networks, pictures, terminal
 from mnistrobust.report import page as report_page
 from mnistrobust.store import Store
 from mnistrobust.sweeps import text as sweeps_text
@@ -56,14 +57,14 @@ SOME = (  # of each verdict, with figures that have references, and one that is 
 
 
 CURVES = Curves(
-    head=head(command="mnistrobust curves"), seeds=(1, 2),
+    head=head(command="mnistrobust curves", code={"recipe ann": "another"}), seeds=(1, 2),
     curves=(curve([(-0.1, 0.1, 0.2), (-0.2, 0.1, 0.4)]), curve([(0.1, 0.1, 0.2)] * 2, claim=FIVES),
             curve([(-0.3, -0.1, -0.2)] * 2, claim=FAILS_ON_NOISY, axis="bar of confidence", doses=(0.5, 0.9, 0.99))),
 )  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
-def terminal(surroundings, tmp_path):
+def narrow(surroundings, tmp_path):
     """A terminal of 80 columns, in a folder of its own."""
     surroundings.setenv("COLUMNS", "80")
     surroundings.setattr(curves, "load", lambda: None)  # of all claims
@@ -300,7 +301,9 @@ def test_report(name, seeds, command, as_before, tmp_path):
     pages += Page((tmp_path / "pages" / "index.html").read_text("utf-8")).text.partition(
         "What to do"
     )[0]
-    as_before(f"{ended.code}\n{ended.out}\n{ended.err}\n{pages}\n{verbose.out}\n{verbose.err}")
+    ledger = ledger_of(results(name, seeds), load(name, str(evidence_of(name, tmp_path))))
+    styled = "\n".join(line.markup for line in terminal.lines(ledger, 100))
+    as_before(f"{ended.code}\n{ended.out}\n{ended.err}\n{pages}\n{verbose.out}\n{styled}")
 
 
 def test_claims(command, as_before, tmp_path, surroundings):
@@ -346,7 +349,7 @@ def test_networks(mnist5k, as_before):
     page = report_page.html(
         ledger, gallery=networks.gallery(replicate), files=report.FILES, curves=CURVES
     )
-    as_before(page.partition('id="networks"')[2] + report_markdown.curves(CURVES))
+    as_before(page.partition('id="curves"')[2] + report_markdown.curves(CURVES))
 
 
 def test_plots(mnist5k, as_before):
@@ -433,3 +436,10 @@ def test_evaluate(command, surroundings, mnist5k, as_before):
             )
             texts += [ended.out, ended.err]
     as_before("\n".join(texts))
+
+
+def test_notebook(as_before, tmp_path):
+    chosen = str(evidence_of("mnist5k", tmp_path))
+    found = mr.claims(data="mnist5k", evidence=chosen)
+    one = mr.claims(WINS, data="mnist5k", evidence=chosen)
+    as_before(f"{found!r}\n{one!r}\n{one._repr_html_()}".replace("<tr", "\n<tr"))
