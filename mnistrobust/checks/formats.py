@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mnistrobust.checks.model import callable_of
-from mnistrobust.checks.outputs import ModelError, checked_outputs, naming
+from mnistrobust.checks.outputs import ModelError, checked_outputs, digit_order, naming
 
 _FLOATS = {"tensor(float16)": "f2", "tensor(float)": "f4", "tensor(double)": "f8"}
 _PICKLES = (".pkl", ".pickle", ".joblib")
@@ -138,7 +138,9 @@ def _onnx(path: Path) -> File:
     def predict(images: np.ndarray) -> Any:
         (outputs,) = session.run([scores[0].name], {name: images.astype(kind)})
         if isinstance(outputs, list):  # what scikit-learn's converter makes: mappings
-            return np.array([[row[key] for key in sorted(row)] for row in outputs])
+            labels = list(outputs[0])
+            order = digit_order(labels, "classes")
+            return np.array([[row[labels[at]] for at in order] for row in outputs])
         return outputs
 
     return File(predict, inputs[0].shape)

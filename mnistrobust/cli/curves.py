@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from mnistrobust.cli.commands import check_file, print_facts, write_file
-from mnistrobust.cli.options import Data, Json, Offline, StoreDir, Workers
+from mnistrobust.cli.options import MOST_SEEDS, Data, Json, Offline, StoreDir, Workers
 
 
 def curves(
-    seeds: Annotated[int, typer.Option(min=2, metavar="N", help="Measure seeds 1 to N.")] = 8,
+    seeds: Annotated[
+        int, typer.Option(min=2, max=MOST_SEEDS, metavar="N", help="Measure seeds 1 to N.")
+    ] = 8,
     data: Data = None,
     offline: Offline = False,
     store: StoreDir = None,

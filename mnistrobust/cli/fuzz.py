@@ -23,7 +23,10 @@ def fuzz(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="A model as for `check`, but no predictions.")
     ],
-    seconds: Annotated[float, typer.Option(min=1, metavar="N", help="Time for the search.")] = 60,
+    seconds: Annotated[
+        float,
+        typer.Option(min=1, callback=options.finite, metavar="N", help="Time for the search."),
+    ] = 60,
     seed: Annotated[
         int, typer.Option(min=0, metavar="S", help="Seed of digits, draws and chains.")
     ] = 0,

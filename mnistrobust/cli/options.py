@@ -23,6 +23,8 @@ def command(example: str) -> dict[str, Any]:
     return {"cls": Command, "epilog": f"Example: mnistrobust {example}"}
 
 
+_LONGEST = 1_000_000  # seconds
+MOST_SEEDS = 10_000  # a larger number is taken for a typing error, as in a run of the claims
 _DATA = "Data set: an .npz file, a folder of IDX files, mnist5k, or auto (full MNIST if possible)."
 Data = Annotated[
     str | None,
@@ -63,6 +65,7 @@ Networks = Annotated[
     typer.Option(
         "--seeds",
         min=2,
+        max=MOST_SEEDS,
         metavar="K",
         help="Train K networks of a recipe, or by package.module:train, a function "
         "train(images, labels, seed) that returns a model; compare the ways to train.",
@@ -99,9 +102,23 @@ Logits = Annotated[
     bool | None,
     typer.Option("--logits/--probabilities", help="What MODEL returns (default: detected)."),
 ]
+
+
+def finite(seconds: float | None) -> float | None:
+    """Refuse a time that no clock counts, such as NaN."""
+    if seconds is not None and not seconds <= _LONGEST:
+        raise typer.BadParameter(f"{seconds:g} is not in the range 1<=x<={_LONGEST}")
+    return seconds
+
+
 Seconds = Annotated[
     float | None,
-    typer.Option(min=1, metavar="N", help="Time for MODEL (default: 120, and 0.02 an image)."),
+    typer.Option(
+        min=1,
+        callback=finite,
+        metavar="N",
+        help="Time for MODEL (default: 120, and 0.02 an image).",
+    ),
 ]
 EvidenceFile = Annotated[
     str | None,

@@ -6,12 +6,15 @@ from typing import Annotated
 import typer
 
 from mnistrobust.cli.commands import check_file, print_facts, write_file
-from mnistrobust.cli.options import Data, Json, Offline, Scheduler, StoreDir, Workers
+from mnistrobust.cli.options import MOST_SEEDS, Data, Json, Offline, Scheduler, StoreDir, Workers
 
 
 def replicate(
     seeds: Annotated[
-        int, typer.Option(min=2, metavar="N", help="Make seeds 1 to N; finished ones stay.")
+        int,
+        typer.Option(
+            min=2, max=MOST_SEEDS, metavar="N", help="Make seeds 1 to N; finished ones stay."
+        ),
     ],
     backend: Annotated[
         str, typer.Option(metavar="threading|dask", help="What makes the seeds.")

@@ -29,7 +29,12 @@ def sweep(
     seed: options.Seed = 0,
     seeds: Annotated[
         int | None,
-        typer.Option(min=2, metavar="K", help="Train K networks of each recipe: seeds 1 to K."),
+        typer.Option(
+            min=2,
+            max=options.MOST_SEEDS,
+            metavar="K",
+            help="Train K networks of each recipe: seeds 1 to K.",
+        ),
     ] = None,
     picture: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the curves, all models on one axis.")

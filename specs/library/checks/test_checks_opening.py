@@ -269,6 +269,11 @@ def test_scikit_learn_models_are_opened_as_onnx(mnist5k, tmp_path):
         model = open_model(str(path), mnist5k)
         assert model.outputs == "probabilities"
         np.testing.assert_allclose(model.predict(IMAGES), fitted.predict_proba(IMAGES), atol=1e-5)
+    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    fitted.fit(images, np.array(words)[labels])
+    path.write_bytes(to_onnx(fitted, images[:1]).SerializeToString())
+    expected = fitted.predict_proba(IMAGES)[:, np.searchsorted(fitted.classes_, words)]
+    np.testing.assert_allclose(open_model(str(path), mnist5k).predict(IMAGES), expected, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
