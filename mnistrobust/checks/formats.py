@@ -76,6 +76,8 @@ def format_of(path: Path) -> str:
         if (path / "saved_model.pb").is_file():
             return "SavedModel"
         raise ModelError("a folder without saved_model.pb: expected a SavedModel")
+    if path.name == "saved_model.pb":
+        raise ModelError("one file of a SavedModel: name its folder, with --trust")
     with path.open("rb") as file:
         head = file.read(16)
     length = int.from_bytes(head[:8], "little")

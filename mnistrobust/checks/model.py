@@ -141,7 +141,7 @@ def callable_of(given: Any) -> Callable[[np.ndarray], Any]:
 
 
 def _in_order(function: Predict, owner: Any) -> Callable[[np.ndarray], Any]:
-    if not hasattr(owner, "classes_"):
+    if getattr(owner, "classes_", None) is None:
         return function
     order = digit_order(owner.classes_, "classes_")
 

@@ -68,6 +68,7 @@ def about(
 
 
 _INTERRUPTED = 130
+_NOBODY_READS = 141  # as a shell says of SIGPIPE; 1 would be a check that fails
 _WrongUsageError: Any = typer.BadParameter.__base__  # click's own, wherever typer keeps it
 
 
@@ -111,10 +112,11 @@ def _run() -> int:
         say("Aborted: nothing is changed.")
         return 1
     except OSError as error:
-        if not isinstance(error, BrokenPipeError):
-            say(f"{error.filename or 'standard output'}: {error.strerror or error}.")
         # What is still buffered would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return _NOBODY_READS
+        say(f"{error.filename or 'standard output'}: {error.strerror or error}.")
         return 1
     except KeyboardInterrupt:
         code = _INTERRUPTED

@@ -89,7 +89,9 @@ def check_file(option: str, path: Path | None, *, picture: bool = False) -> None
         return
     try:
         regular(path)
-        if path.is_dir() or not path.absolute().parent.is_dir():
+        if path.is_dir():
+            raise UsageError(f"{option} {path}: it is a folder; expected a file.")
+        if not path.absolute().parent.is_dir():
             raise UsageError(f"{option} {path}: expected a file in an existing folder; make it.")
     except OSError as error:
         raise UsageError(f"{option} {path}: {error.strerror}; name another file.") from error
@@ -115,6 +117,6 @@ def absolute(path: str | None) -> str | None:
 
 def earlier(path: Path) -> str:
     """Return whose report is replaced, in words; nothing where there is none."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         return f", in place of the report on {json.loads(path.read_text('utf-8'))['model']}"
     return ""

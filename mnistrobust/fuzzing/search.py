@@ -109,11 +109,11 @@ class Search(Targets):
         return set().union(*(trial.tried for trial in self.trials.values() if trial.halves))
 
     def run(self, enough: Callable[[], bool]) -> None:
-        """Search until it is `enough`, which is asked every few hundred candidates."""
+        """Search until it is `enough`, which is asked after each few hundred candidates."""
         for unit in self._units():
+            unit()
             if enough() or self.subject.gave_up:
                 break
-            unit()
 
     def _units(self) -> Iterator[Callable[[], None]]:
         chains = self._chains()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mnistrobust.files import parsed
 from mnistrobust.mutants.faults import FAULTS
 from mnistrobust.registry import load_claims
 from mnistrobust.report import markdown as tables
@@ -93,7 +94,7 @@ class Matrix:
     def from_json(cls, text: str) -> "Matrix":
         """Return the matrix that `to_json` wrote; ValueError for anything else."""
         try:
-            fields = json.loads(text)
+            fields = parsed(text)
             trials = tuple(Trial(**trial) for trial in fields["trials"])
             return cls(head=dict(fields["head"]), trials=trials)
         except (KeyError, TypeError, AttributeError) as error:

@@ -125,6 +125,7 @@ def folder(tmp_path, surroundings):
     (tmp_path / "ends.py").write_text("raise SystemExit(3)", "utf-8")
     (tmp_path / "interrupts.py").write_text("raise KeyboardInterrupt", "utf-8")
     (tmp_path / "folder.keras").mkdir()
+    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01")
     (tmp_path / "pickled.pkl").write_bytes(b"cos\nsystem\n")
     (tmp_path / "lacks.py").write_text("import no_such_package", "utf-8")
     surroundings.chdir(tmp_path)
@@ -192,6 +193,7 @@ def test_a_wrong_call_is_one_line(arguments, code, line, command, tmp_path, surr
         ("pickled.pkl", "a pickle runs any code when it is read"),
         ("nowhere.keras", "nowhere.keras: no such file"),
         ("folder.keras", "folder.keras: a folder without saved_model.pb"),
+        ("saved_model.pb", "one file of a SavedModel: name its folder, with --trust"),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("folder")

@@ -75,6 +75,9 @@ def test_columns_follow_the_order_of_a_models_own_classes(mnist5k):
 
     model = open_model(Backwards(), mnist5k)
     assert set(model.predict(mnist5k.test_images[:9]).argmax(axis=1)) == {3}
+    Backwards.classes_ = None  # as before it is fitted: none are named
+    model = open_model(Backwards(), mnist5k)
+    assert set(model.predict(mnist5k.test_images[:9]).argmax(axis=1)) == {6}
 
 
 def with_classes(*classes):

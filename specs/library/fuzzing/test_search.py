@@ -381,3 +381,10 @@ def test_a_batch_has_the_draws_of_single_images(name, mnist5k):
     alone = [perturb(images[at : at + 1], chain, at)[0] for at in (0, 27)]
 
     np.testing.assert_allclose(perturb_each(images, chain, range(28))[[0, 27]], alone, atol=1e-6)
+
+
+def test_a_search_of_one_candidate_meets_digits(mnist5k):
+    """Its first predictions are more than that; a search of nothing would find no weakness."""
+    found = searched(Oracle(mnist5k), mnist5k, candidates=1)
+
+    assert len(found.search.tried) > 0

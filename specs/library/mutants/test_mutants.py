@@ -120,9 +120,9 @@ def test_the_matrix_survives_its_file(tmp_path):
     path.write_text(whole.to_json(), "utf-8")
 
     assert known(path) == whole
-    for text in ("", "{}", '{"head": {}, "trials": [{}]}', "[]"):
+    for text in ("", "{}", '{"head": {}, "trials": [{}]}', "[]", "[" * 100_000):
         path.write_text(text)
-        with pytest.raises(UsageError, match=r"no kill matrix|Expecting value"):
+        with pytest.raises(UsageError, match=r"no kill matrix|Expecting value|nested too deeply"):
             known(path)
 
 
