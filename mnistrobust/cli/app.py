@@ -118,6 +118,8 @@ def _run() -> int:
             return _NOBODY_READS
         say(f"{error.filename or 'standard output'}: {error.strerror or error}.")
         return 1
+    except SystemExit as ended:  # click's, after completion, and where a pipe breaks on the way
+        code = _NOBODY_READS if isinstance(ended.__context__, BrokenPipeError) else ended.code
     except KeyboardInterrupt:
         code = _INTERRUPTED
     if code == _INTERRUPTED:

@@ -47,8 +47,8 @@ MODEL = """
         return outputs
 
 
-    def unsure(images):
-        return predict(images) / 100 + 0.099
+    def steadfast(images):
+        return np.tile(0.98 * np.eye(10)[7] + 0.002, (len(images), 1))
 
 
     def ends(images):
@@ -167,10 +167,10 @@ def test_a_batch_that_hangs_by_the_sum_of_its_images_is_a_fault_of_one(mnist5k, 
 @pytest.mark.usefixtures("models")
 def test_it_is_said_whose_findings_are_replaced(command):
     """In the line that names the files; without a counterexample there is no file of tests."""
-    first = command("fuzz", "models:unsure", "--candidates", 1, "--pixels", "0..1")
+    first = command("fuzz", "models:steadfast", "--candidates", 1, "--pixels", "0..1")
     assert first.err.splitlines()[-1].endswith("fuzz.png, fuzz.json")
     again = command("fuzz", "models:blind", "--candidates", 1, "--pixels", "0..1")
-    assert again.err.splitlines()[-1].endswith(", in place of the report on models:unsure")
+    assert again.err.splitlines()[-1].endswith(", in place of the report on models:steadfast")
 
 
 @pytest.mark.slow
