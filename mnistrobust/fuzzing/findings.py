@@ -71,7 +71,10 @@ class Findings:
         return {name.decode(): each for name, each in zip(plain, found.values(), strict=True)}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the findings as JSON values, with the smallest dose for each digit by its index."""
+        """Return the findings as JSON values, with the smallest dose for each image by its index.
+
+        Outliers are numbered.
+        """
         search = self.search
         smallest = {
             f"{half.perturbation.name} {half.way}".rstrip() + " below 0" * (half.most < 0): {

@@ -58,6 +58,7 @@ class Targets:
             self.classes = list(KINDS.values())
             kinds = [inputs_named(kind, dataset).images[:_EACH] for kind in KINDS]
             self.labels = np.repeat(np.arange(len(KINDS)), [len(each) for each in kinds])
+            self.index = np.arange(len(self.labels))
             images = np.rint(255 * np.concatenate(kinds)) / np.float32(255)
         plain = np.zeros((4, 28, 28), np.float32)  # no ink, full ink, half of it, one pixel
         plain[1], plain[2], plain[3, 14, 14] = 1, np.float32(128 / 255), 1

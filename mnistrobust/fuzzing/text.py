@@ -64,8 +64,10 @@ def _under(search: Search, fault: Counterexample) -> str:
 
 def _image(fault: Counterexample) -> str:
     grey = f"an image of {fault.image.max() / 255:.0%} ink everywhere"
+    noise = fault.image.min() < fault.image.max()
     inked = int((fault.image > 0).sum())
-    plain = {0: "an image without ink", 1: "one pixel of ink"}.get(inked, grey)
+    one = {0: "an image without ink", 1: "one pixel of ink"}
+    plain = one.get(inked, "an outlier" if noise else grey)
     return f", for {plain if fault.label is None else f'a {fault.label} (image {fault.index})'}"
 
 

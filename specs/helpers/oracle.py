@@ -49,7 +49,8 @@ def grey(images, _):
 def searched(model, dataset, candidates=700, over=TONE, digits=30, **options):
     subject = Subject(model, dataset, **READS)
     over = [PERTURBATIONS[name] for name in over]
-    search = Search(subject, dataset, over=over, indexes=range(digits), **options)
+    indexes = range(digits) if isinstance(digits, int) else digits
+    search = Search(subject, dataset, over=over, indexes=indexes, **options)
     search.run(lambda: search.candidates >= candidates)
     return findings_of(search)
 

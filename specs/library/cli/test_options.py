@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistrobust import data, evidence, report, store, suite
+from mnistrobust import data, evidence, plots, report, store, suite
 from mnistrobust.architectures import Replaced
 from mnistrobust.checks import opening as models
 from mnistrobust.checks import page as checks_page
@@ -25,18 +25,27 @@ from mnistrobust.checks.check import FAILED, Check, CheckResult
 from mnistrobust.checks.model import Model
 from mnistrobust.checks.outputs import PROBABILITIES
 from mnistrobust.checks.run import CHECKS
+from mnistrobust.cli import fuzz
 from mnistrobust.comparison import baselines, opening, runs, verdict
 from mnistrobust.comparison import page as comparison_page
 from mnistrobust.comparison.paired import Paired
 from mnistrobust.comparison.sides import Side
+from mnistrobust.curves import jobs as curve_jobs
+from mnistrobust.errors import UsageError
 from mnistrobust.evaluations import evaluate
 from mnistrobust.evidence.results import Outcome
+from mnistrobust.fuzzing import findings, outcomes, search
+from mnistrobust.fuzzing import text as findings_text
 from mnistrobust.mutants import tables
 from mnistrobust.mutants import trial as trials
 from mnistrobust.mutants.matrix import Matrix, Trial
 from mnistrobust.replicates import Replicate, many
 from mnistrobust.report import console, pictures
 from mnistrobust.store import Store
+from mnistrobust.sweeps import picture as sweep_picture
+from mnistrobust.sweeps import sweep as sweeps
+from mnistrobust.sweeps.curves import Ladder
+from mnistrobust.sweeps.sweep import Sweep
 from specs.helpers.runs_by_hand import SOURCE, run
 from specs.helpers.synthetic import WINS, measured, spread
 from specs.helpers.synthetic import evidence as evidence_of
@@ -63,11 +72,22 @@ CALLS = {  # the words of each command, with what it requires
     "baseline save": ("new", "package.module:model"),
     "baseline list": (),
     "baseline remove": ("one",),
+    "perturbations": (),
+    "curves": ("--output", "curves.json"),
+    "sweep": ("package.module:model",),
+    "fuzz": ("package.module:model",),
 }
-ELSEWHERE = {("perturbations",), ("curves",), ("sweep",), ("fuzz",)}  # in the specs of their rooms
+BESIDE = {  # what an option needs to mean anything
+    ("perturbations", "--data"): ("--picture", "some.png"),
+    ("perturbations", "--offline"): ("--picture", "some.png"),
+    ("compare", "--scheduler"): ("--seeds", "2", "--backend", "dask"),
+    ("replicate", "--scheduler"): ("--backend", "dask"),
+    ("sweep", "--scheduler"): ("--backend", "dask"),
+}
 VALUES = {  # of each option that takes one; none is its default
-    "--arch": "cnn", "--bound": "nll=0.5", "--backend": "dask", "--scheduler": "tcp://10.0.0.1:8786", "--fail-on": "never", "--junit": "cases.xml",
-    "--tolerance": "accuracy=0.002", "--pixels": "0..255", "--seconds": "9", "--baseline": "one", "--data": "mnist5k",
+    "--arch": "cnn", "--bound": "nll=0.5", "--backend": "dask", "--scheduler": "tcp://10.0.0.7:8786", "--fail-on": "never", "--junit": "cases.xml",
+    "--candidates": "8", "--csv": "rows.csv", "--direction": "changes", "--max-severity": "3", "--over": "rotate:-20",
+    "--picture": "drawn.png", "--tolerance": "accuracy=0.002", "--pixels": "0..255", "--seconds": "9", "--baseline": "one", "--data": "mnist5k",
     "--evidence": "none", "--expect-failure": "nll=why", "--from": "matrix.json",
     "--input-shape": "28x28", "--model": "ann=own_builder:create", "--on": "inverted",
     "--only": "brier", "--output": "other.json", "--replicates": "finished", "--report": "pages",
@@ -94,6 +114,8 @@ def compared(difference):
     )
 
 
+SWEPT = Sweep(source=SOURCE, ladders=(), curves={}, seeds={})
+FOUND_NOTHING = SimpleNamespace(to_json=dict, tests={}, weaknesses=(), faults=())
 SURVIVOR = Trial(fault="always-zero", size="", mistake="m", failed=(), passed=9, seconds=1.0)
 
 
@@ -104,13 +126,26 @@ def told(value):
         return f"seed {value.seed} of {value.source.name} in {value.store.root}, {own}"
     if isinstance(value, Check):
         return value.bound
-    if isinstance(value, Store | many.Job):
+    if isinstance(value, Store | many.Job | Ladder | Searched):
         return told(vars(value))
     if isinstance(value, Mapping):
         return {str(key): told(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | range):
         return [told(each) for each in value]
     return str(value) if isinstance(value, str | float | int | Path) else type(value).__name__
+
+
+class Searched:
+    """A search that tries a candidate a second; of the seconds, a part is for the search."""
+
+    candidates = 0
+
+    def monotonic(self):
+        return self.candidates * fuzz._SEARCH
+
+    def run(self, enough):
+        while not enough():
+            self.candidates += 1
 
 
 class Noting:
@@ -118,6 +153,8 @@ class Noting:
 
     def __init__(self, command, folder, patch, source):
         self.command, self.folder, self.patch = command, folder, patch
+        self.searched = Searched()
+        patch.setattr(fuzz, "time", self.searched)
         self.numbers, self.calls = count(), []
         results, evaluation = run().results, tiny_evaluation()
         known = evidence_of({WINS: measured(spread(0.2, 0.01), noisy=spread(0.8, 0.01))})
@@ -136,6 +173,10 @@ class Noting:
             (opening, "check_side", None), (checking, "run", JUDGED),
             (predictions, "export", []), (tables, "known", Matrix(head={}, trials=())),
             (trials, "trials_folder", Path("trials")), (trials, "trials", []),
+            (sweeps, "sweep", SWEPT), (sweep_picture, "draw", None), (plots, "perturbations", None),
+            (curve_jobs, "jobs", []), (curve_jobs, "curves", SimpleNamespace(to_json=str, curves=[])),
+            (outcomes, "Subject", SimpleNamespace(how={})), (search, "Search", self.searched),
+            (findings, "findings_of", FOUND_NOTHING), (findings_text, "picture", None), (findings_text, "print_findings", None),
         ):  # fmt: skip
             self.note(place, name, result)
         self.note(store, "open_store", None)
@@ -160,6 +201,7 @@ class Noting:
         (folder / "own_builder.py").touch()
         self.patch.chdir(folder)
         self.calls.clear()
+        self.searched.candidates = 0
         ended = self.command(*words)
         files = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*"))]
         text = f"{ended.code} {ended.out} {ended.error} {self.calls} {files}"
@@ -183,23 +225,25 @@ def noting(command, tmp_path, surroundings, mnist5k):
 
 def test_every_command_and_value_is_tried():
     """A new command or option needs a line here."""
-    assert {tuple(call.split()) for call in CALLS} | ELSEWHERE == {*COMMANDS}
+    assert {tuple(call.split()) for call in CALLS} == {*COMMANDS}
     assert {*VALUES} < {option for options in COMMANDS.values() for option in options}
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_an_option_changes_what_a_command_does(call, noting):
     """Its value reaches what the command prints, passes on or writes; a flag changes something."""
-    words = (*call.split(), *CALLS[call])
-    before, plain = noting(*words)
+    usual = (*call.split(), *CALLS[call])
+    without = noting(*usual)
 
     for option in COMMANDS[tuple(call.split())]:
-        value = VALUES.get(option, "")
+        value, beside = VALUES.get(option, ""), BESIDE.get((call, option), ())
+        words = (*usual, *beside)
+        before, plain = noting(*words) if beside else without
         code, text = noting(*words, option, *filter(None, [value]))
         word = value.rpartition("=")[2].rpartition("..")[2]
 
         assert (code, text) != (before, plain), option
-        assert not word or code != before or text.count(word) > plain.count(word), option
+        assert not word or code != before < 2 or text.count(word) > plain.count(word), option
 
 
 @pytest.mark.parametrize(
@@ -207,7 +251,8 @@ def test_an_option_changes_what_a_command_does(call, noting):
 )
 def test_offline_is_passed_on_wherever_a_data_set_is_chosen(call, noting):
     """Of all calls that may download, none is without it."""
-    more = {"verify": ("--baseline", "one", "--evidence", "file.json")}.get(call, ())
+    more = BESIDE.get((call, "--offline"), ())
+    more += ("--baseline", "one", "--evidence", "file.json") * (call == "verify")
 
     noting(*call.split(), *CALLS[call], *more, "--offline")
 
@@ -222,6 +267,32 @@ def test_replicates_have_the_seeds_from_1(noting):
 
     (jobs,) = [given["jobs"] for name, given in noting.calls if name == "replicate"]
     assert [job["seed"] for job in jobs] == ["1", "2", "3"]
+
+
+HOW = {"arch": "cnn", "trust": True}
+OPENED = {  # by each command that opens models, and how
+    "compare digits.keras mine:model": (opening, HOW),
+    "baseline save name digits.keras": (opening, HOW),
+    "sweep digits.keras --over rotate --seconds 9": (sweeps, {**HOW, "seconds": 9.0}),
+    "sweep mine:model digits.keras --over rotate --seconds 9": (sweeps, {"seconds": 9.0}),
+}
+
+
+@pytest.mark.parametrize("call", OPENED)
+def test_a_model_is_opened_as_the_options_say(call, command, surroundings, tmp_path):
+    """A sweep's module, which is its own builder, takes the seconds alone."""
+    place, expected = OPENED[call]
+    surroundings.chdir(tmp_path)
+    (tmp_path / "digits.keras").write_bytes(b"x")
+    (tmp_path / "mine.py").touch()
+
+    def noted(*_, name=None, **how):  # noqa: ARG001
+        raise UsageError(str(how))
+
+    surroundings.setattr(place, "open_model", noted)
+    ended = command(*call.split(), "--trust", "--arch", "cnn", "--data", "mnist5k")
+
+    assert ended.error == f"mnistrobust: {expected}"
 
 
 FAILED_CHECK = replace(
@@ -253,7 +324,24 @@ def test_the_exit_code_says_what_was_found(words, place, name, found, code, noti
     assert noting(*words.split())[0] == code
 
 
-@pytest.mark.parametrize("call", [call for call in CALLS if "--seed" in COMMANDS[(*call.split(),)]])
+@pytest.mark.parametrize(
+    ("fail_on", "difference", "failures"),
+    [("worse", -0.1, 1), ("worse", 0.1, 0), ("any", 0.1, 1), ("any", -0.1, 1), ("never", -0.1, 0)],
+)
+def test_a_verdict_that_fails_is_a_failure_for_junit(
+    fail_on, difference, failures, noting, tmp_path
+):
+    """CI shows the rows for which the exit code is 1, and no others."""
+    noting.note(verdict, "compare", compared(difference))
+
+    code, _ = noting("compare", "old", "new", "--fail-on", fail_on, "--junit", "cases.xml")
+
+    written = (tmp_path / "0" / "cases.xml").read_text("utf-8")
+    assert (code, written.count("<failure ")) == (failures, failures)
+    assert f'tests="2" failures="{failures}"' in written
+
+
+@pytest.mark.parametrize("call", ["evaluate", "train", "show"])
 def test_the_seed_is_that_of_the_replicate(call, noting):
     """What is trained and shown has the seed that was asked for, not only its name."""
     noting(call, *CALLS[call], "--seed", "7")

@@ -16,7 +16,8 @@ from mnistrobust.comparison import opening, seeds, sides
 from mnistrobust.comparison.against import checks_against
 from mnistrobust.comparison.opening import open_side
 from mnistrobust.data import Dataset
-from mnistrobust.store import Store
+from mnistrobust.store import Entry, Store
+from specs.library.conftest import RECIPE
 
 TRAIN = """
 import numpy as np
@@ -121,6 +122,19 @@ def test_networks_are_kept_until_their_code_changes(few, tmp_path, surroundings)
     assert (first != second).any()
     assert np.array_equal(again.sets["uniform"].prediction, side.sets["uniform"].prediction)
     assert np.array_equal(other.sets["uniform"].prediction[0], second)
+
+
+def test_a_recipe_is_opened_with_the_conditions_that_were_asked_for(few, tmp_path):
+    """By the network of the suite's seed; what the store has is not predicted again."""
+    store, on = Store(tmp_path), ("rotate:15",)
+    kept = sides.side_of(session(few, 0), on)
+    entry = Entry(sides.arrays_of(kept), {**sides.meta_of(kept), "uses": {}})
+    store.put(seeds._key(RECIPE, 0, few.source, on), entry)
+
+    found = open_side(RECIPE, few.source, store, on=on)
+
+    assert (found.name, [*found.sets]) == (RECIPE, [*kept.sets])
+    assert "rotate:15" in found.sets
 
 
 def test_networks_depend_on_data_seed_sets_and_function(mnist5k):

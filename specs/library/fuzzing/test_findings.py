@@ -80,6 +80,8 @@ def test_digits_that_break_before_all_others_are_named_so(mnist5k):
     early = Oracle(mnist5k, lambda images, top: images.min(axis=1) > np.where(top == 4, 0.02, 0.4))
     found = searched(early, mnist5k, over=("brightness",), digits=60).weaknesses[0]
 
+    assert [0.4 < found.by_digit[at]["smallest"] < 0.41 for at in (3, 4, 5)] == [True, False, True]
+    assert 0.02 < found.by_digit[4]["smallest"] < 0.021
     assert found.words == "ink added everywhere beyond 0.02, above all 4s, suddenly"
 
 

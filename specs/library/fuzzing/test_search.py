@@ -204,6 +204,22 @@ def test_a_seed_has_draws_of_its_own(seed, mnist5k):
     assert draws == [[seed + turn + k for k in range(3)] for turn in (0, 1000)]
 
 
+def test_the_smallest_dose_of_all_draws_is_kept(mnist5k):
+    """A digit that a later draw breaks at a smaller dose has that one, and no larger one."""
+    subject = Subject(Oracle(mnist5k, lambda images, _: images[:, 0] > 0.1), mnist5k, **READS)
+    over, smallest = [PERTURBATIONS["gaussian-noise"]], []
+    for draws in ((0,), (1,), (0, 1), (1, 0)):
+        search = Search(subject, mnist5k, over=over, indexes=range(12))
+        for draw in draws:
+            search._single(0, search.pool, draw)
+        breaks = search.trials[0,].breaks
+        smallest.append([breaks[at].case.size[1] if at in breaks else 2 for at in search.pool])
+
+    first, second, both, turned = smallest
+    assert both == turned == [*map(min, first, second)]
+    assert first != both != second
+
+
 def test_each_pair_is_tried_at_the_largest_harmless_doses_too(mnist5k):
     """In turns: at those, where two must meet from some dose on, and at any, as for a window."""
     over = [PERTURBATIONS[name] for name in ("blur", "pixelate", "thin", "thicken", "quantise")]

@@ -19,6 +19,7 @@ _VARIES = {  # by the machine or the day
     r"sha256-[\w+/=]+": "sha256",
     r"\b[0-9a-f]{64}\b": "digest",
     r"20\d\d-\d\d-\d\d([T ][\d:]+)?(\+00:00)?( UTC)?": "date",
+    r" \(test_shown\.py:\d+\)": "",
     r"(?s)(<style>).*?(</style>)": r"\1\2",
     r"(?s)(<script>).*?(</script>)": r"\1\2",
 }
@@ -58,7 +59,8 @@ def _pixels(found):
 
 def drawn(figure):
     """Return what a figure shows, as text: every line, bar, point, image and word, with its place."""
-    lines = []
+    engine = type(figure.get_layout_engine()).__name__
+    lines = [f"figure {_numbers(figure.get_size_inches())}, {engine}"]
     for number, ax in enumerate(figure.axes):
         lines.append(f"axes {number} {'' if ax.axison else '(no frame)'}")
         lines += [f"  {word}" for word in _words(ax) if word]
@@ -72,9 +74,8 @@ def drawn(figure):
             )
         for each in ax.images:
             pixels = each.get_array()
-            lines.append(
-                f"  image {pixels.shape} mean {pixels.mean():.4g} in {_numbers(each.get_clim())}"
-            )
+            colours = f"{each.cmap.name} {_numbers(each.get_clim())}"
+            lines.append(f"  image {pixels.shape} mean {pixels.mean():.4g}, {colours}")
         lines += [
             f"  text {each.get_text()!r} {_numbers(each.get_position())}" for each in ax.texts
         ]
@@ -91,7 +92,8 @@ def drawn(figure):
 def _words(ax):
     ticks = [[label.get_text() for label in axis.get_ticklabels()] for axis in (ax.xaxis, ax.yaxis)]
     limits = f"from {_numbers([ax.get_xlim(), ax.get_ylim()])}, {ax.get_xscale()} {ax.get_yscale()}"
-    named = [ax.get_title(), ax.get_title("left"), ax.get_xlabel(), ax.get_ylabel()]
+    colour = f"title {ax.title.get_color()}" if ax.title.get_color() != "black" else ""
+    named = [ax.get_title(), colour, ax.get_title("left"), ax.get_xlabel(), ax.get_ylabel()]
     return (*named, *([limits, *(f"ticks {each}" for each in ticks)] if ax.axison else ()))
 
 
