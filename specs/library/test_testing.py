@@ -131,6 +131,8 @@ def test_a_check_passes_fails_or_is_skipped(tmp_path, surroundings):
         "it is constant",
     )
     assert not found["probabilities_sum_to_one"].marks
+    with pytest.raises(pytest.skip.Exception, match="the model gives logits"):
+        cases(model, outputs="logits")["probabilities_sum_to_one"].values[0]()
     wrong = cases(model, expected_failures={"noise_class_keeps_digits": "why not"})
     with pytest.raises(pytest.fail.Exception, match="is expected to fail, but says"):
         wrong["noise_class_keeps_digits"].values[0]()

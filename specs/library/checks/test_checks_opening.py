@@ -145,7 +145,9 @@ def test_an_onnx_model_gets_the_floats_that_it_states(kind, monkeypatch, tmp_pat
         run=lambda names, given: [(names, {name: each.dtype for name, each in given.items()})],
     )
     runtime = ModuleType("onnxruntime")
-    runtime.SessionOptions, runtime.InferenceSession = SimpleNamespace, lambda *_, **__: session
+    started = []
+    runtime.SessionOptions = SimpleNamespace
+    runtime.InferenceSession = lambda _, *given, **how: started.append((*given, how)) or session
     loaded = SimpleNamespace(SerializeToString=bytes)
     monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
     monkeypatch.setitem(sys.modules, "onnx", SimpleNamespace(load=lambda _: loaded))
@@ -154,6 +156,8 @@ def test_an_onnx_model_gets_the_floats_that_it_states(kind, monkeypatch, tmp_pat
 
     sizes = {"float16": 2, "float": 4, "double": 8}
     assert (asked, types) == (["y"], {"x": np.dtype(f"f{sizes[kind]}")})
+    ((options, how),) = started
+    assert (options.intra_op_num_threads, how) == (1, {"providers": ["CPUExecutionProvider"]})
 
 
 @pytest.mark.slow

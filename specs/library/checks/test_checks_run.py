@@ -14,6 +14,7 @@ from mnistrobust.checks.outputs import LOGITS, ModelError
 from mnistrobust.checks.run import CHECKS, run, selected
 from mnistrobust.checks.session import Session
 from mnistrobust.conditions import condition_named
+from mnistrobust.data import Dataset
 from mnistrobust.errors import UsageError
 from mnistrobust.transforms import NOISE_LABEL
 from specs.helpers import digit_models
@@ -92,6 +93,25 @@ def test_accuracy_on_a_perturbation_needs_the_model(mnist5k):
     on = accuracy.under(condition_named("rotate:5"))
 
     assert on.run(Session(elsewhere, mnist5k)).status == check.NOT_APPLICABLE
+
+
+def test_accuracy_on_a_perturbation_is_beside_that_on_the_same_digits(mnist5k):
+    """Those of the fixed subset, where a set has more: here the only ones that are recognised."""
+    labels = np.repeat(np.arange(10, dtype=np.uint8), 210)
+    images = np.zeros((2100, 28, 28), np.uint8)
+    images[:, 14, 14] = labels
+    many = Dataset(mnist5k.source, {"x_test": images, "y_test": labels})
+    images[many.subset, 14, 15] = 255
+
+    def predict(given):
+        seen = np.rint(given[:, 14 * 28 + 14] * 255).astype(int)
+        return np.eye(10)[(seen + (given[:, 14 * 28 + 15] == 0)) % 10]
+
+    model = Model(name="m", outputs=LOGITS, classes=10, predict=predict)
+    found = accuracy.under(condition_named("rotate:0")).run(Session(model, many))
+
+    assert found.status == check.REPORTED
+    assert found.figures == {"accuracy": 1, "clean": 1}
 
 
 def test_every_check_is_documented():

@@ -65,6 +65,14 @@ def torchvision(folder, arrays):
     return write_files(folder, arrays, lambda stem: f"MNIST/raw/{stem}")
 
 
+def linked(folder, arrays):
+    """A folder in which MNIST's own is a link to another disk."""
+    write_files(folder / "disk", arrays)
+    (folder / "named").mkdir()
+    (folder / "named" / "MNIST").symlink_to(folder / "disk")
+    return folder / "named"
+
+
 def one_npz_in_a_folder(folder, arrays):
     write_npz(folder, arrays)
     (folder / "notes.txt").write_text("from the archive")
@@ -90,6 +98,7 @@ CONTAINERS = {
     "npy": four_npy_files,
     "torchvision": torchvision,
     "IDX": write_files,
+    "link": linked,
     "dots": lambda *given: write_files(*given, lambda stem: stem.replace("-idx", ".idx")),
     "nested": lambda *given: write_files(*given, lambda stem: f"{stem}/{stem}"),
     "upper case": lambda *given: write_files(*given, lambda stem: f"{stem.upper()}.GZ", gzipped),

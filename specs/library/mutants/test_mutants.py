@@ -377,6 +377,25 @@ def test_sizes_are_tried_until_a_claim_sees_one(monkeypatch, tmp_path):
     ]
 
 
+def test_a_kept_trial_of_the_claims_alone_is_none_of_the_whole_suite(monkeypatch, tmp_path):
+    """The rest is run where it is asked for, and then kept, too."""
+    ran = []
+    monkeypatch.setattr(running, "_run", lambda specs, *_: ran.append(specs[0]) or ([], 4))
+
+    told = [
+        running._trial(running.SOUND, "", whole, tmp_path / "clone", tmp_path / "trials", "0")
+        for whole in (False, True, True, False)
+    ]
+
+    assert ran == ["specs/claims", "specs/claims", "specs"]
+    assert [(each.whole, each.passed) for each in told] == [
+        (False, 4),
+        (True, 8),
+        (True, 8),
+        (False, 4),
+    ]
+
+
 def test_an_edit_goes_into_its_place_at_its_size(tmp_path):
     """Several edits of one file do not disturb each other, and nothing else changes."""
     (tmp_path / "x.py").write_text("a = 1\nb = 2\nc = 3\n")

@@ -283,30 +283,52 @@ def given(monkeypatch):
     return trained, calls
 
 
-@pytest.mark.slow
-def test_a_network_is_trained_once_and_comes_back_as_it_was(given, mnist5k, tmp_path):
+@pytest.fixture
+def rebuilt(monkeypatch):
+    """Linear networks of one array of weights, without Keras."""
+    networks = []
+
+    def rebuild(recipe, seed, weights):
+        model = SimpleNamespace(input_shape=(None, 784), name=recipe.name, seed=seed, all=weights)
+        networks.append(model)
+        return model
+
+    def reader(model):
+        return lambda images: images @ model.all[0][:784]
+
+    monkeypatch.setattr(training, "rebuilt", rebuild)
+    monkeypatch.setattr(training, "reader", reader)
+    for name in ("_train", "_build", "_evaluate", "evaluate_together"):  # they would import Keras
+        monkeypatch.setattr(Replicate, name, getattr(Replicate, name).__wrapped__)
+    return networks
+
+
+@pytest.fixture
+def board():
+    """A board that keeps what it is told."""
+    told = []
+    note = told.append
+    return SimpleNamespace(told=told, report=lambda *said: note(said), wait=note, finish=note)
+
+
+@pytest.mark.usefixtures("rebuilt")
+def test_a_network_is_trained_once_and_comes_back_as_it_was(given, board, mnist5k, tmp_path):
     """Its twelve arrays in their order, and its curve; another process reads them from the store."""
     trained, calls = given
-    for _ in range(2):
-        found = Replicate(3, mnist5k.source, Store(tmp_path)).trained(RECIPE)
+    for each in (board, None):
+        found = Replicate(3, mnist5k.source, Store(tmp_path), each).trained(RECIPE)
 
         np.testing.assert_array_equal(found.weights, trained.weights)
         assert found.history == trained.history
     assert calls == [(RECIPE, "mnist5k", 3)]
+    label = f"{RECIPE} (seed 3)"
+    assert board.told == ["", (label, 0, 10), (label, 10, 10)]
 
 
-@pytest.mark.slow
-def test_a_task_evaluates_what_is_missing(given, mnist5k, tmp_path, monkeypatch):
+def test_a_task_evaluates_what_is_missing(given, rebuilt, board, mnist5k, tmp_path):
     """Under each of its conditions, with the weights that were trained, and no other."""
-    replicate = Replicate(0, mnist5k.source, Store(tmp_path), Board(tmp_path))
-    model = SimpleNamespace(input_shape=(None, 784), weights=None)
-
-    def rebuilt(recipe, seed, weights):
-        model.weights = (recipe.name, seed, weights)
-        return model
-
-    monkeypatch.setattr(training, "rebuilt", rebuilt)
-    monkeypatch.setattr(training, "reader", lambda _: lambda x: np.eye(10)[x.argmax(axis=1) % 10])
+    given[0].weights[0] = np.eye(784, 10, -300, dtype=np.float32)
+    replicate = Replicate(0, mnist5k.source, Store(tmp_path), board)
     task = replicate.task(RECIPE, ["clean", "inverted"])
     assert not replicate.complete(task)
 
@@ -314,28 +336,29 @@ def test_a_task_evaluates_what_is_missing(given, mnist5k, tmp_path, monkeypatch)
 
     assert replicate.complete(task)
     assert not replicate.complete(replicate.task(RECIPE, ["clean", "threshold"]))
-    assert model.weights[:2] == (RECIPE, 0)
-    np.testing.assert_array_equal(model.weights[2], given[0].weights)
+    assert board.told[-1] == RECIPE
+    ((name, seed, weights),) = [(each.name, each.seed, each.all) for each in rebuilt]
+    assert (name, seed) == (RECIPE, 0)
+    np.testing.assert_array_equal(weights[0], given[0].weights[0])
     for condition, images in (
         ("clean", mnist5k.test_images),
         ("inverted", 1 - mnist5k.test_images),
     ):
         found = Replicate(0, mnist5k.source, replicate.store).evaluate(RECIPE, on=condition)
         assert (found.recipe, found.condition, found.seed) == (RECIPE, condition, 0)
-        np.testing.assert_array_equal(found.predictions[0], images.argmax(axis=1) % 10)
+        np.testing.assert_array_equal(found.predictions[0], images[:, 300:310].argmax(axis=1))
         np.testing.assert_array_equal(found.labels[0], mnist5k.test_labels)
 
 
-@pytest.mark.slow
-def test_networks_are_evaluated_together_as_each_for_itself(mnist5k, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("rebuilt")
+def test_networks_are_evaluated_together_as_each_for_itself(board, mnist5k, tmp_path, monkeypatch):
     """The images are drawn once, each network keeps its own predictions, none is made twice."""
     store, names, drawn = Store(tmp_path), ("ann_1000", "cnn_1000", "ann"), []
-    replicate = Replicate(0, mnist5k.source, store, Board(tmp_path))
-    for name in names[:2]:
-        weights = training.build(replicate.recipes[name], 0).get_weights()
-        tensors = {f"weight{n:02}": weight for n, weight in enumerate(weights)}
-        store.put(replicate.model_key(name), Entry(tensors, {"history": {}}))
-    alone = [Replicate(0, mnist5k.source, store).evaluate(name, on="shift:3") for name in names[:2]]
+    replicate = Replicate(3, mnist5k.source, store, board)
+    for seed, name in enumerate(names[:2]):
+        weights = np.random.default_rng(seed).random((784, 10), np.float32)
+        store.put(replicate.model_key(name), Entry({"weight00": weights}, {"history": {}}))
+    alone = [Replicate(3, mnist5k.source, store).evaluate(name, on="shift:3") for name in names[:2]]
     store.path(replicate.evaluation_key("cnn_1000", "shift:3")).unlink()
     store.path(replicate.evaluation_key("ann_1000", "shift:3")).unlink()
     drawing = Condition.drawn
@@ -347,9 +370,11 @@ def test_networks_are_evaluated_together_as_each_for_itself(mnist5k, tmp_path, m
         replicate.evaluate_together([replicate.task(name, ["shift:3"]) for name in names])
 
     assert drawn == ["shift:3"]
+    label = "shift 3 (seed 3)"
+    assert board.told == [*((label, number, 2, "evaluating") for number in (0, 1)), label]
     assert store.digest(replicate.model_key("ann")) is None  # another process trains it
     for expected in alone:
-        kept = Replicate(0, mnist5k.source, store).stored_evaluation(expected.recipe, on="shift:3")
+        kept = Replicate(3, mnist5k.source, store).stored_evaluation(expected.recipe, on="shift:3")
         assert kept.to_entry().to_bytes() == expected.to_entry().to_bytes()
 
 

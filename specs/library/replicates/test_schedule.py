@@ -2,9 +2,11 @@
 
 import math
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -85,6 +87,25 @@ def test_processes_do_not_run_the_main_module_and_a_killed_one_is_an_error(monke
     assert next(results) is None
     with pytest.raises(MnistRobustError, match="A process was killed: run the same command"):
         next(results)
+
+
+def test_a_process_that_trains_ends_with_its_parent_alone(monkeypatch):
+    """Ctrl-C is the parent's; a request to end tidies up; without the parent there is no end."""
+    caught, gone, codes = {}, threading.Event(), queue.Queue()
+    monkeypatch.setattr(schedule.signal, "signal", caught.__setitem__)
+    monkeypatch.setattr(schedule, "say_warnings", bool)
+    monkeypatch.setattr(schedule.os, "_exit", codes.put)
+    parent = SimpleNamespace(join=lambda: gone.wait(PATIENCE))
+    monkeypatch.setattr(schedule.multiprocessing, "parent_process", lambda: parent)
+
+    schedule._join(None, [])
+
+    assert caught[signal.SIGINT] == signal.SIG_IGN
+    with pytest.raises(SystemExit):
+        caught[signal.SIGTERM](signal.SIGTERM, None)
+    assert codes.empty()
+    gone.set()
+    assert codes.get(timeout=20) == 1
 
 
 SCRIPT = """

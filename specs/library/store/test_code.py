@@ -259,6 +259,29 @@ def test_seed_data_and_versions_are_in_the_key(tree, mnist5k, monkeypatch):
     assert len({*others, key.digest}) == 4
 
 
+@pytest.mark.parametrize(
+    ("text", "same", "other"),
+    [
+        ("import numpy as np\nx = np.pi", "import numpy as n\nx = n.pi", "import math as np\nx = np.pi"),
+        ("from numpy import pi\nx = pi", "from numpy import pi as p\nx = p", "from math import pi\nx = pi"),
+        (
+            "from mnistrobust import words\nx = words.MOST",
+            "from mnistrobust.words import MOST\nx = MOST",
+            "from mnistrobust import words\nx = words.EVERY",
+        ),
+    ],
+    ids=["module", "name", "ours"],
+)  # fmt: skip
+def test_a_file_of_the_users_depends_on_what_it_imports(text, same, other, tmp_path):
+    """Under whatever name; of ours the definition counts, not the module it lies in."""
+    file, digests = tmp_path / "mine.py", []
+    for each in (text, same, other):
+        file.write_text(f"{each}\n", "utf-8")
+        digests.append(code.digest_of_file(file))
+
+    assert [each == digests[0] for each in digests] == [True, True, False]
+
+
 @pytest.mark.parametrize("root", ["mnistrobust.models:create_ant", "mnistrobust.model:create_ann"])
 def test_a_root_that_does_not_exist_is_an_error(root):
     """A misspelled root never digests to nothing."""
