@@ -6,9 +6,10 @@ import numpy as np
 
 from mnistrobust.checks.inputs import inputs_named
 from mnistrobust.comparison import text
-from mnistrobust.comparison.sides import SCALE, Predicted
+from mnistrobust.comparison.sides import NO_PREDICTION, SCALE, Predicted
 from mnistrobust.comparison.verdict import ACCURACY, BETTER, SAME, WORSE, Comparison, labels_of
 from mnistrobust.report.pictures import draw_digits, figure, picture, rendered
+from mnistrobust.transforms import NOISE_LABEL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -113,4 +114,6 @@ def _flipped(comparison: Comparison, where: str) -> "Figure":
 
 
 def _said(predicted: Predicted, place: int) -> str:
-    return f"{predicted.prediction[0, place]} ({predicted.confidence[0, place] / SCALE:.0%})"
+    top = int(predicted.prediction[0, place])
+    said = {NOISE_LABEL: "noise", NO_PREDICTION: "NaN"}.get(top, top)
+    return f"{said} ({predicted.confidence[0, place] / SCALE:.0%})"

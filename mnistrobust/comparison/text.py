@@ -117,9 +117,9 @@ def sentence(comparison: Comparison) -> str:
     first = "; ".join(map(_told, rows[:_NAMED]))
     more = len(rows) - _NAMED
     also = len(comparison.of(BETTER)) if comparison.verdict == WORSE else 0
-    others = [f"{more} more figures are {comparison.verdict}"] * (more > 0) + [f"{also} better"] * (
-        also > 0
-    )
+    figures = "figure is" if more == 1 else "figures are"
+    others = [f"{more} more {figures} {comparison.verdict}"] * (more > 0)
+    others += [f"{also} better"] * (also > 0)
     return f"{comparison.verdict.capitalize()}: {first}." + (
         f" Besides, {' and '.join(others)}." if others else ""
     )

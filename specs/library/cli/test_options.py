@@ -126,19 +126,23 @@ def told(value):
         return f"seed {value.seed} of {value.source.name} in {value.store.root}, {own}"
     if isinstance(value, Check):
         return value.bound
-    if isinstance(value, Store | many.Job | Ladder | Searched):
+    if isinstance(value, Store | many.Job | Ladder):
         return told(vars(value))
     if isinstance(value, Mapping):
         return {str(key): told(each) for key, each in value.items()}
     if isinstance(value, list | tuple | range):
         return [told(each) for each in value]
-    return str(value) if isinstance(value, str | float | int | Path) else type(value).__name__
+    plain = isinstance(value, str | float | int | Path | Searched)
+    return str(value) if plain else type(value).__name__
 
 
 class Searched:
     """A search that tries a candidate a second; of the seconds, a part is for the search."""
 
     candidates = 0
+
+    def __str__(self):
+        return f"{self.candidates} candidates"
 
     def monotonic(self):
         return self.candidates * fuzz._SEARCH

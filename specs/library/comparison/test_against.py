@@ -16,7 +16,9 @@ from mnistrobust.comparison import opening, seeds, sides
 from mnistrobust.comparison.against import checks_against
 from mnistrobust.comparison.opening import open_side
 from mnistrobust.data import Dataset
-from mnistrobust.store import Entry, Store
+from mnistrobust.errors import UsageError
+from mnistrobust.replicates import Replicate
+from mnistrobust.store import Entry, Key, Store
 from specs.library.conftest import RECIPE
 
 TRAIN = """
@@ -105,11 +107,11 @@ def test_networks_are_kept_until_their_code_changes(few, tmp_path, surroundings)
     def opened(networks):
         told.clear()
         surroundings.delitem(seeds.sys.modules, "my_training_code", raising=False)
-        given, tell = "my_training_code:train", lambda text, _: told.append(text)
+        given, tell = "my_training_code:train", lambda _, done: told.append(done)
         return open_side(given, few.source, store, networks=networks, workers=1, tell=tell)
 
     file.write_text(TRAIN)
-    side, trained = opened(2), len(told)
+    side, trained = opened(2), [*told]
     again, kept = opened(2), len(told)
     file.write_text(f"# a comment\n{TRAIN}")
     opened(2)
@@ -117,7 +119,7 @@ def test_networks_are_kept_until_their_code_changes(few, tmp_path, surroundings)
     file.write_text(TRAIN.replace("rng(seed)", "rng(seed + 1)"))
     other = opened(1)
 
-    assert (side.seeds, trained, kept, commented, len(told)) == ((1, 2), 3, 0, 0, 2)
+    assert (side.seeds, trained, kept, commented, len(told)) == ((1, 2), [0, 0.5, 1], 0, 0, 2)
     first, second = side.sets["uniform"].prediction
     assert (first != second).any()
     assert np.array_equal(again.sets["uniform"].prediction, side.sets["uniform"].prediction)
@@ -137,6 +139,12 @@ def test_a_recipe_is_opened_with_the_conditions_that_were_asked_for(few, tmp_pat
     assert "rotate:15" in found.sets
 
 
+def test_what_is_no_side_is_said_before_a_module_is_run(few, tmp_path):
+    """Also to `checks_against`, which opens a side at once."""
+    with pytest.raises(UsageError, match="Unknown recipe or baseline 'ann_nosy': did you mean"):
+        open_side("ann_nosy", few.source, Store(tmp_path))
+
+
 def test_networks_depend_on_data_seed_sets_and_function(mnist5k):
     """Another of any is another entry of the store."""
     source, other = mnist5k.source, replace(mnist5k.source, digest="0" * 64)
@@ -146,6 +154,24 @@ def test_networks_depend_on_data_seed_sets_and_function(mnist5k):
     ]  # fmt: skip
 
     assert len({seeds._key(*each).digest for each in asked}) == len(asked)
+
+
+def test_a_functions_networks_are_those_of_its_folder_and_a_recipes_are_not(
+    mnist5k, tmp_path, monkeypatch
+):
+    """Where the function is another in another folder, a recipe is the same, until its code changes."""
+
+    def digests():
+        keys = (seeds._key(given, 1, mnist5k.source, ()) for given in ("ann", "m:train"))
+        return [key.digest for key in keys]
+
+    (recipe, function), _ = digests(), monkeypatch.chdir(tmp_path)
+    assert [digest == same for digest, same in zip(digests(), (recipe, function), strict=True)] == [
+        True,
+        False,
+    ]
+    monkeypatch.setattr(Replicate, "model_key", lambda *_: Key("models", "x", {}))
+    assert digests()[0] != recipe
 
 
 def test_networks_depend_on_the_versions_of_frameworks(monkeypatch, tmp_path):

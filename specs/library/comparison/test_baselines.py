@@ -36,11 +36,12 @@ def test_a_baseline_outlives_the_store(store):
 
 def test_names_are_listed_and_removed(store):
     """Names are found without reading a file; a removed one is gone."""
-    for name in ("b", "after.2", "A-dash_"):
+    numbers = [*map(str, range(9))]
+    for name in ("b", "after.2", "A-dash_", *reversed(numbers)):
         baselines.save(run(), name, store)
     baselines.remove("b", store)
 
-    assert baselines.names(store) == ["A-dash_", "after.2"]
+    assert baselines.names(store) == [*numbers, "A-dash_", "after.2"]
     with pytest.raises(UsageError, match=r"Unknown baseline 'after': did you mean 'after\.2'\?"):
         baselines.remove("after", store)
 

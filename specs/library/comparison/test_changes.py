@@ -57,7 +57,8 @@ def test_a_figure_is_worse_beyond_what_replicates_differ_by(after, word, worse):
     (moved,) = found.figures
     assert (moved.claim, moved.name, moved.word) == (WINS, "noisy", word)
     assert math.copysign(1, moved.deviations) == math.copysign(1, after - 0.8)
-    assert bool(found.worse) is worse
+    away = f"{abs(moved.deviations):.1f} standard deviations of 24 seeds"
+    assert [line.rpartition(", ")[2] for line in found.worse] == [away] * worse
     assert bool(found.suspicious) is (word == "suspiciously better")
 
 

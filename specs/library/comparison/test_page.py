@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from mnistrobust.comparison import page, text
-from mnistrobust.comparison.sides import SCALE
+from mnistrobust.comparison.sides import NO_PREDICTION, SCALE
 from mnistrobust.comparison.verdict import BETTER, SAME, WORSE, compare
+from mnistrobust.transforms import NOISE_LABEL
 from specs.helpers.sides import side
 
 
@@ -46,6 +47,23 @@ def test_confusion_is_what_the_new_side_does_more_often(worse, mnist5k):
     shown = {each.get_position()[::-1]: each.get_text() for each in ax.texts}
     assert shown[3, 3] == f"−{lost[3]}"
     assert shown[3, 4] == f"+{lost[3]}"
+
+
+def test_what_is_no_digit_is_another_class(mnist5k):
+    """Noise, and NaN or infinity, are counted in one column, and named below each image."""
+    new = side(mnist5k)
+    top = new.sets["clean"].prediction.copy()
+    top[0, :20], top[0, 20:30] = NOISE_LABEL, NO_PREDICTION
+    sure = np.where(top > 9, SCALE // 4 + top.astype(int), SCALE // 2).astype(np.uint16)
+    clean = replace(new.sets["clean"], prediction=top, confidence=sure)
+    found = compare(side(mnist5k), replace(new, sets={**new.sets, "clean": clean}), mnist5k)
+
+    (ax,) = page._confusion(found, "clean").axes
+    change = np.asarray(ax.images[0].get_array())
+    assert ax.get_xticklabels()[-1].get_text() == "other"
+    assert change[:, 10].tolist() == np.bincount(mnist5k.test_labels[:30], minlength=10).tolist()
+    titles = [each.get_title().partition("→ ")[2] for each in page._flipped(found, "clean").axes]
+    assert titles[:12] == ["NaN (25%)"] * 10 + ["noise (25%)"] * 2
 
 
 def test_lost_images_are_shown_the_most_confident_first(worse, mnist5k):

@@ -51,6 +51,19 @@ def test_one_network_a_side_is_mcnemar():
     assert found.low < -0.1 < found.high < 0
 
 
+def test_images_are_counted_for_one_network_whose_scores_are_right_or_wrong_alone():
+    """A share of draws, or several networks, have Student's t with the degrees of freedom of images."""
+    right, shares = np.ones((1, 4)), np.array([[1, 0.5, 0.5, 1]])
+    for old, new in ((right, shares), (shares, right), (right.repeat(2, 0), np.eye(2, 4))):
+        found = paired(old, new)
+
+        assert (found.lost, found.gained) == (None, None)
+    found = paired(right, shares)
+    assert (found.difference, found.freedom) == (-0.25, 3)
+    assert found.error == pytest.approx(np.sqrt(1 / 12 / 4))
+    assert found.high == pytest.approx(-0.25 + 3.182446 * np.sqrt(1 / 48))
+
+
 def test_equal_sides_do_not_differ():
     """Also where no score varies."""
     scores = RNG(0).random((1, 50))

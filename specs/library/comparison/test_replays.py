@@ -29,6 +29,11 @@ def model(wrong, images):
     return np.eye(10)[np.where(np.isin(images.argmax(axis=1), wrong), 5, 3)]
 
 
+SMALL = Counterexample(
+    image=np.zeros(25, np.uint8), index=0, label=3, expected=None, fault="ends"
+).to_json()
+
+
 @pytest.fixture
 def file(tmp_path):
     """Four counterexamples, by the place of their one pixel, and a fault that no replay shows."""
@@ -76,7 +81,9 @@ def test_a_comparison_says_what_became_of_the_counterexamples(replayed, mnist5k,
 
     says = "Counterexamples: 1 repaired, 1 remaining, 1 new, 1 breaks neither."
     text.print_comparison(found)
-    assert says in " ".join(capsys.readouterr().out.split())
+    printed = " ".join(capsys.readouterr().out.split())
+    assert says in printed
+    assert printed.count(" a 3, contrast:0 ") == 4
     assert says in text.markdown(found)
     assert len(text.markdown(found).splitlines()) <= 30
     assert found.to_json()["counterexamples"][0]["verdict"] == "new"
@@ -100,6 +107,7 @@ def test_a_folder_of_a_report_is_a_file_of_counterexamples(file):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
+        (json.dumps({"weaknesses": [], "faults": [SMALL]}), "it is something else"),
         ("no JSON", "it is something else"),
         ("{}", "it is something else"),
         ('{"weaknesses": [{"counterexample": {"label": 3}}], "faults": []}', "something else"),

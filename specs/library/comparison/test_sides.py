@@ -89,11 +89,13 @@ def test_a_model_that_fails_is_named(few):
 
 def test_a_file_gives_the_side_back(mnist5k, tmp_path):
     """Every array and fact; numpy.load reads it without pickles."""
-    whole, file = side(mnist5k, seeds=(1, 2)), tmp_path / "side.npz"
+    made, file = {"made": "2026-01-02T03:04:05", "interface": "reads"}, tmp_path / "side.npz"
+    whole = replace(side(mnist5k, seeds=(1, 2)), **made, versions={"numpy": "2"})
     sides.save(whole, file)
     again = sides.load(file)
 
     assert (again.name, again.seeds, again.made) == (whole.name, (1, 2), whole.made)
+    assert again.interface == "reads"
     assert (again.dataset, dict(again.versions)) == (whole.dataset, dict(whole.versions))
     for name in SETS:
         for part in ("prediction", "confidence", "loss"):
@@ -101,6 +103,15 @@ def test_a_file_gives_the_side_back(mnist5k, tmp_path):
     with np.load(file) as arrays:
         assert arrays["clean.prediction"].shape == (2, 1000)
     assert file.stat().st_size < 500_000
+
+
+def test_a_file_that_cannot_be_written_is_one_line(mnist5k, tmp_path):
+    """With the reason, and once with its name."""
+    (tmp_path / "side.npz").mkdir()
+
+    with pytest.raises(UsageError) as raised:
+        sides.save(side(mnist5k), tmp_path / "side.npz")
+    assert str(raised.value) == f"{tmp_path / 'side.npz'}: Is a directory; name another file."
 
 
 def test_the_store_gives_the_rows_of_a_comparison_in_their_order(mnist5k, tmp_path):

@@ -129,6 +129,22 @@ def test_the_sentence_names_the_condition_and_the_digit(mnist5k):
     assert near.startswith("No difference seen; a change of 0.0")
 
 
+@pytest.mark.parametrize(
+    ("rows", "besides"),
+    [(3, ""), (4, " Besides, 1 more figure is worse."), (5, " Besides, 2 more figures are worse.")],
+)
+def test_figures_that_the_sentence_does_not_name_are_counted(rows, besides, mnist5k):
+    """It names three."""
+    found = compare(
+        side(mnist5k), side(mnist5k, wrong={"inverted": 300, "threshold": 300}), mnist5k
+    )
+    said = text.sentence(replace(found, rows=tuple(found.of(WORSE)[:rows])))
+
+    assert said.count("; ") == 2
+    assert said.endswith(besides)
+    assert said.count("Besides") == bool(besides)
+
+
 def test_a_change_is_told_with_half_of_its_interval(mnist5k):
     """That of 300 lost images, to three digits."""
     found = compare(side(mnist5k), side(mnist5k, wrong={"inverted": 300}), mnist5k)

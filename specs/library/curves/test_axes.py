@@ -71,6 +71,7 @@ def test_another_threshold_counts_in_training_and_at_test(document, mnist5k):
     dosed = at(document, "threshold", 0.3)
     images, _ = trained_on(dosed, "ann_threshold_1000")
     ((shown, labels),) = dosed.condition("threshold").drawn(mnist5k, SEED)
+    assert dosed.condition("threshold").name == "threshold at 0.3", "it is another for the store"
 
     assert images.tolist() == (mnist5k.train_images[:1000] >= 0.3).tolist()
     assert shown.tolist() == (mnist5k.test_images >= 0.3).tolist()

@@ -37,14 +37,16 @@ def test_doses_reach_both_ends(name):
     """The whole range is drawn from, not only its marked part."""
     low, high = PERTURBATIONS[name].doses
 
-    def drawn(bound):
+    def drawn(bound, limit=None):
         return find(
-            doses(PERTURBATIONS[name]),
+            doses(PERTURBATIONS[name], limit),
             lambda dose: dose == bound,
             settings=settings(max_examples=5000, database=None),
         )
 
     assert (drawn(low), drawn(high), drawn(0)) == (low, high, 0)
+    limit = high / 4
+    assert {drawn(bound, limit) for bound in (limit, max(low, -limit))} == {limit, max(low, -limit)}
 
 
 def test_a_chain_applies_in_order():

@@ -182,6 +182,55 @@ def test_a_case_is_replayed_with_its_draw(mnist5k):
     assert (top, says, holds) == (-1, NO_NUMBER, True)
 
 
+def test_a_batch_may_be_at_fault_where_no_image_is(mnist5k):
+    """The images are predicted in smaller ones; the size of those that fail last is told."""
+    oracle, most = Oracle(mnist5k), [300]
+
+    def model(images):
+        if len(images) > most[-1]:
+            raise MemoryError("too large")
+        return oracle(images)
+
+    subject, images = Subject(model, mnist5k, **READS), mnist5k.test_images[:12]
+    most.append(5)
+    found = subject.outcomes(images)
+
+    assert found.top.tolist() == mnist5k.test_labels[:12].tolist()
+    ((fault, size),) = subject.together.items()
+    assert fault.startswith("model raised MemoryError: too large")
+    assert size == 6
+    assert (subject.gave_up, subject.deadly) == (False, set())
+
+
+def test_a_model_that_ends_is_opened_again_until_it_ends_too_often(mnist5k):
+    """What comes before the image that ends it is predicted, and what comes after it is not asked."""
+    oracle, ended = Oracle(mnist5k), []
+
+    def model(images):
+        if ended.pop() if ended else False:
+            raise ValueError("it is gone")
+        if (images.max(axis=1) == 0).any():
+            ended.append(True)
+            raise ValueError("it ends")
+        return oracle(images)
+
+    subject = Subject(model, mnist5k, **READS)
+    images = np.concatenate([mnist5k.test_images[:3], np.zeros((1, 784)), mnist5k.test_images[:2]])
+    opened, tops, gave_up = [], [], []
+    for _ in range(8):
+        opened.append(subject.model)
+        tops.append(subject.outcomes(images).top.tolist())
+        gave_up.append(subject.gave_up)
+
+    labels = mnist5k.test_labels[:3].tolist()
+    assert tops == [[*labels, -1, -1, -1]] * 8
+    assert gave_up == [False] * 6 + [True] * 2
+    assert len({*map(id, opened)}) == 8, "it is opened again"
+    assert {kind.partition(" (")[0] for kind in subject.deadly} == {
+        "model raised ValueError: it ends"
+    }
+
+
 @pytest.mark.parametrize(("ink", "perturbed"), [(-1, ()), (0.2, ("brightness",))])
 def test_a_model_that_is_not_deterministic_is_a_finding(ink, perturbed, mnist5k):
     """Two predictions of one image differ, at once or when it is perturbed."""
@@ -202,3 +251,16 @@ def test_a_model_that_is_not_deterministic_is_a_finding(ink, perturbed, mnist5k)
     assert [*under] == ["ink added everywhere"]
     assert all(digits > 10 for digits in under.values())
     assert perturb(fault.image[None] / 255, fault.chain, fault.draw).min() > ink
+
+
+def test_a_model_that_differs_in_batches_alone_is_told_so(mnist5k):
+    """One image that comes again has one probability."""
+    oracle, rng = Oracle(mnist5k), np.random.default_rng(0)
+
+    def model(images):
+        doubt = 0.2 * rng.random() * (len(images) > 1)
+        return (1 - doubt) * oracle(images) + doubt / 10
+
+    (fault,) = searched(model, mnist5k, 1).faults
+
+    assert fault.fault == "predicts another probability when the same batch comes again"

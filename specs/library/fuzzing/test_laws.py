@@ -2,6 +2,8 @@
 
 import random
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -10,9 +12,10 @@ from scipy import ndimage
 
 from mnistrobust import transforms
 from mnistrobust.errors import UsageError
-from mnistrobust.fuzzing import LAWS, check_transform
+from mnistrobust.fuzzing import LAWS, check_transform, perturbations
 from mnistrobust.fuzzing.laws import KEPT
 from mnistrobust.fuzzing.perturbations import check_perturbation
+from mnistrobust.fuzzing.strategies import make_frame, make_images
 from mnistrobust.perturbations import PERTURBATIONS
 from specs.helpers import ROOT
 
@@ -93,9 +96,85 @@ def test_a_transform_that_breaks_a_law_is_shown_on_a_small_image(law):
     names = {wrong.__name__: lambda images: images}
     exec(code, names)  # noqa: S102 - what a reader pastes
     images = names["images"]
+    assert ("  # all 0\n" in code, "  # 0, but [0" in code)[int(np.any(images))]
     assert len(images) <= 2
     assert np.count_nonzero(images) <= 4
     assert LAWS[law](wrong, images)
+
+
+def in_the_order_of_memory(x):
+    return x.ravel(order="K").reshape(x.shape)
+
+
+def forget_the_index(frame):
+    return frame.reset_index(drop=True)
+
+
+def drift(x):
+    drift.by = 1e-6 - drift.by
+    return x * (1 + drift.by)
+
+
+drift.by = 0
+
+
+@pytest.mark.parametrize(
+    ("law", "transform", "images", "says"),
+    [
+        ("layout", in_the_order_of_memory, make_images(2, 0, layout="fortran"), "pixel [0, 1] is"),
+        ("frames", forget_the_index, make_frame(2, 0, index="text"), "index or columns change"),
+        ("repeatable", drift, make_images(1, 0, dtype="float64"), "pixel [0, 0] is"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_law_sees_a_small_fault(law, transform, images, says):
+    """Of one layout alone, of the index alone, or in the sixth digit."""
+    assert LAWS[law](transform, images).startswith(says)
+
+
+def flat(images, dose, _):
+    """Hardly any dose between 0.3 and 0.9 counts."""
+    return images * (1 - (0.3 if 0.3 < dose < 0.9 else dose))
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A perturbation that keeps no promise of `Perturbation`."""
+
+    function: Callable[..., np.ndarray]
+    doses: tuple[float, float] = (0, 1)
+    severities: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8, 1)
+    ceiling: float = 1
+    shared: bool = False
+
+    def __call__(self, images, dose, rng):
+        return self.function(images, dose, rng)
+
+
+@pytest.mark.parametrize(
+    ("law", "function", "says"),
+    [
+        ("zero_is_the_identity", lambda x, *_: x - (x > 0.99), "dose 0 changes images: 17 pixels"),
+        ("zero_is_the_identity", lambda x, *_: x, "dose 0 shares memory"),
+        ("range_is_kept", lambda x, *_: -x, "a pixel of -0.9"),
+        ("range_is_kept", lambda x, *_: 2 * np.clip(x, 0, 1), "a pixel of 1.9"),
+        ("range_is_kept", lambda x, *_: np.clip(x, 0, 2) / 2, "pixels are not cut"),
+        ("images_are_independent", lambda x, *_: x - x.mean(axis=0), "what comes after it"),
+        ("images_are_independent", lambda x, *_: np.cumsum(x, axis=0), "what comes before it"),
+        ("each_image_has_a_draw", lambda x, _, rng: x + rng.random(), "images share a draw"),
+        ("distortion_grows", lambda x, *_: 1 - x, "it is [0."),
+        ("distortion_grows", lambda x, dose, _: x * (1.2 - dose), "it is [0.0, "),
+        ("every_dose_counts", flat, "doses 0.45 and 0.6 do the same"),
+        ("wrong_doses_are_refused", lambda x, *_: x, "is taken"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_perturbation_that_breaks_a_law_is_told_by_it(law, function, says):
+    """In words that say how."""
+    images = make_images(2, 0, "uniform", dtype="float64")
+
+    with pytest.raises(AssertionError, match=re.escape(says)):
+        getattr(perturbations, law)(Wrong(function), images, 0.6, 0)
 
 
 def test_the_pages_example_fails_as_the_page_says():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mnistrobust.errors import UsageError
-from mnistrobust.fuzzing.cases import halves_of
+from mnistrobust.fuzzing.cases import Case, Half, halves_of
 from mnistrobust.fuzzing.chain import perturb, perturb_each
 from mnistrobust.fuzzing.counterexamples import (
     NO_DIGIT,
@@ -15,7 +15,7 @@ from mnistrobust.fuzzing.counterexamples import (
     replay,
 )
 from mnistrobust.fuzzing.outcomes import Subject
-from mnistrobust.fuzzing.search import Search
+from mnistrobust.fuzzing.search import Search, Trial
 from mnistrobust.fuzzing.targets import CHANGES, OUTLIER, WRONG
 from mnistrobust.perturbations import PERTURBATIONS
 from specs.helpers.digit_models import softmax
@@ -220,6 +220,60 @@ def test_the_smallest_dose_of_all_draws_is_kept(mnist5k):
     assert first != both != second
 
 
+def test_a_chain_is_tried_where_its_doses_do_not_add_up_to_a_break(mnist5k):
+    """Of doses that add up, the sum counts; of others, the largest."""
+    over = [PERTURBATIONS[name] for name in TONE]
+    search = Search(
+        Subject(Oracle(mnist5k), mnist5k, **READS), mnist5k, over=over, indexes=range(30)
+    )
+    early, places, pair = search.pool[0], search.pool[:9], np.array([0, 2])
+    search.first[:] = 0.5
+    search.first[:, early] = 0.3
+    for weights, add in (([0.5, 0.5], True), ([1, 1], False)):
+        tried = search._withstood(places, pair, np.array(weights), add, 0)
+        assert {case.place for case in tried} == {*places} - {early}
+        assert {case.shares for case in tried} == {tuple(0.95 * 0.5 * np.array(weights))}
+
+    search.first[:, early] = 0.5
+    tried = search._withstood(places, pair, np.array([0.5, 0.5]), True, 0)
+    assert {case.place for case in tried} == {*places}
+
+
+def test_a_chain_of_which_a_part_breaks_every_digit_tells_nothing(mnist5k):
+    """It is no chain's."""
+    search = searched(
+        Oracle(mnist5k, lambda images, _: images.min(axis=1) > 0.05), mnist5k, 1
+    ).search
+    lighter, _, paler, *_ = search.halves
+    before, case = Trial(), Case(place=0, halves=(lighter, paler), shares=(0.5, 0.5))
+
+    search._confirm(before, case, add=False, draw=0)
+
+    assert before == Trial()
+
+
+def test_random_are_the_perturbations_whose_draws_differ():
+    """Of these, more than one draw is tried for each digit; of what moves a way, that way's own."""
+    halves = halves_of([*PERTURBATIONS.values()], 3, seed=0)
+
+    assert {half.perturbation.name for half in halves if half.is_random} == {
+        "offset-noise", "elastic", "motion-blur", "gaussian-noise", "uniform-noise", "occlude",
+        "salt-and-pepper", "missing-pixels", "shot-noise", "speckle-noise",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "says"),
+    [
+        ("offset-noise", 1.5, "1.5"), ("contrast", 0.95, "95%"), ("contrast", 0.054, "5.4%"),
+        ("rotate", -46, "46°"), ("shift", 4.04, "4 pixels"), ("gamma", -2.5, "2.5"),
+    ],
+)  # fmt: skip
+def test_an_amount_has_its_unit(name, most, says):
+    """Shares are percentages to 1, and times beyond."""
+    assert Half(perturbation=PERTURBATIONS[name], most=most).amount(1) == says
+
+
 def test_each_pair_is_tried_at_the_largest_harmless_doses_too(mnist5k):
     """In turns: at those, where two must meet from some dose on, and at any, as for a window."""
     over = [PERTURBATIONS[name] for name in ("blur", "pixelate", "thin", "thicken", "quantise")]
@@ -260,17 +314,19 @@ def test_what_makes_an_outlier_a_confident_digit_is_found(mnist5k):
     assert replay(unsure, **example.case) == 0
 
 
-def test_outliers_are_searched_from_the_less_confident_half(mnist5k):
-    """So that no change is trivial."""
+@pytest.mark.parametrize("slope", [0.7, 1.8])
+def test_outliers_are_searched_from_the_less_confident_half(slope, mnist5k):
+    """So that no change is trivial, also where some need none."""
 
     def model(images):
-        share = 0.1 + 0.7 * images.mean(axis=1)
+        share = np.minimum(0.98, 0.1 + slope * images.mean(axis=1))
         return np.concatenate([share[:, None], np.tile((1 - share)[:, None] / 9, 9)], axis=1)
 
     search = Search(Subject(model, mnist5k, **READS), mnist5k, direction=OUTLIER)
 
     confidence = search.clean.confidence[: len(search.labels)]
     assert 0 < len(search.pool) < len(search.labels)
+    assert search.at_once.any() == (slope > 1)
     assert confidence[search.pool].max() <= np.median(confidence)
 
 

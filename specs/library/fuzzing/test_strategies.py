@@ -25,6 +25,13 @@ def test_content_is_as_it_is_called(content, blank, ink, kinds):
     assert len(np.unique(pixels)) == pytest.approx(kinds, rel=0.02)
 
 
+def test_grey_is_a_level_of_a_file():
+    """One of 255 that are not 0, as in the images of MNIST."""
+    levels = 255 * np.unique(make_images(50, 0, "grey", dtype="float64"))
+
+    np.testing.assert_allclose(levels, np.arange(1, 256), atol=1e-9)
+
+
 def test_ties_have_both_neighbours_of_the_threshold():
     """A comparison that is off by one float is found."""
     tie = np.float32(0.9)

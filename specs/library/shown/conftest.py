@@ -76,9 +76,7 @@ def drawn(figure):
             pixels = each.get_array()
             colours = f"{each.cmap.name} {_numbers(each.get_clim())}"
             lines.append(f"  image {pixels.shape} mean {pixels.mean():.4g}, {colours}")
-        lines += [
-            f"  text {each.get_text()!r} {_numbers(each.get_position())}" for each in ax.texts
-        ]
+        lines += [f"  {_text(each)}" for each in ax.texts]
         legend = ax.get_legend()
         lines += [f"  legend {[each.get_text() for each in legend.get_texts()]}"] if legend else []
     for part in (figure, *figure.subfigs):
@@ -95,6 +93,11 @@ def _words(ax):
     colour = f"title {ax.title.get_color()}" if ax.title.get_color() != "black" else ""
     named = [ax.get_title(), colour, ax.get_title("left"), ax.get_xlabel(), ax.get_ylabel()]
     return (*named, *([limits, *(f"ticks {each}" for each in ticks)] if ax.axison else ()))
+
+
+def _text(text):
+    colour = "" if text.get_color() == "black" else text.get_color()
+    return f"text {text.get_text()!r} {_numbers(text.get_position())} {colour}"
 
 
 def _artist(line):

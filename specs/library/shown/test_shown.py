@@ -88,12 +88,16 @@ def narrow(surroundings, tmp_path):
 def values(facts):
     """Return JSON values as text: a line for each entry, six digits of a number."""
     facts = json.loads(json.dumps(facts), parse_float=lambda number: float(f"{float(number):.6g}"))
-    facts = facts if isinstance(facts, dict) else {"": facts}
-    lines = []
-    for name, value in facts.items():
-        rows = value if isinstance(value, list) else [value]
-        lines += [f"{name} {json.dumps(row, ensure_ascii=False)[:600]}" for row in rows]
-    return "\n".join(lines)
+    return "\n".join(_lines("", facts))
+
+
+def _lines(name, value):
+    text = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict) and (len(text) > 600 or not name):
+        return [line for each in value for line in _lines(f"{name} {each}", value[each])]
+    if isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
+        return [line for each in value for line in _lines(name, each)]
+    return [f"{name.strip()} {text[:600]}"]
 
 
 def files(folder):
@@ -210,6 +214,10 @@ def test_changes(as_before, capsys, tmp_path):
     )
     found = changes_of(old, new, name="before", evidence=evidence)
     tables.print_changes(found)
+    versions = {"numpy": "9.0", "newer": "1.0"}
+    other = replace(new, results=replace(new.results, versions=versions), code=old.code)
+    for now in (other, old):
+        tables.print_changes(changes_of(old, now, name="before"))
     page = report_page.html(ledger_of(new.results), changes=tables.changed(found))
     as_before(f"{capsys.readouterr().out}\n{values(found.to_json())}\n{Page(page).text}")
 
@@ -232,12 +240,12 @@ def digits_fade(dataset):
                 raise ValueError(what)
         right = oracle(images)
         top = right.argmax(axis=1)
-        early = np.array([1, 8, 7, 1, 6, 1, 1, 1, 1, 1])[top]
+        early = np.array([0.75, 8, 7, 0.75, 6, *[0.75] * 5])[top]
         outputs = fading(right, early * (1 - dark))
         outputs[(dark < 0.1) | (top == 3)] = np.nan
         return outputs
 
-    return searched(model, dataset, 1200, digits=range(49, 9, -1))
+    return searched(model, dataset, 1200, digits=range(27, 9, -1))
 
 
 def outliers_are_digits(dataset):

@@ -1,5 +1,7 @@
 """Sweeps of models and recipes: what each dose shows, and what becomes of models that fail."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from mnistrobust.data import Dataset
 from mnistrobust.errors import UsageError
 from mnistrobust.evaluations import Evaluation
 from mnistrobust.metrics import share
-from mnistrobust.replicates import Replicate
+from mnistrobust.replicates import Replicate, cluster
 from mnistrobust.store import Store
 from mnistrobust.sweeps.curves import ladder
 from mnistrobust.sweeps.sweep import _scores, sweep
@@ -123,6 +125,22 @@ def test_all_models_see_the_same_images(swept):
 
     assert (last["a0"] == last["b0"]).all()
     assert share(last["a0"] != last["a1"]) > 0.3
+
+
+def test_a_scheduler_is_asked_for_recipes_alone(fading, rehearsal, swept, monkeypatch):
+    """With the seeds of the sweep; without one, nobody is."""
+
+    def asked(recipes, seeds, _, __, scheduler, ___):
+        raise UsageError(f"{scheduler} trains {recipes} with {seeds}")
+
+    monkeypatch.setattr(cluster, "networks", asked)
+    for networks, seeds in ((None, "(0,)"), (2, "(1, 2)")):
+        with pytest.raises(
+            UsageError, match=re.escape(f"tcp://a:1 trains ['{RECIPE}'] with {seeds}")
+        ):
+            swept({RECIPE: None}, scheduler="tcp://a:1", networks=networks)
+    assert swept({"fading": fading}, scheduler="tcp://a:1").seeds == {"fading": ()}
+    assert swept({RECIPE: None}, BRIGHTER[:0], rehearsal.store).seeds == {RECIPE: (0,)}
 
 
 def test_a_recipe_is_swept_as_its_network_is(rehearsal, swept, capsys):

@@ -15,6 +15,7 @@ from mnistrobust.sweeps import text
         (60, 58, (55, None), "58 (55 to > 60)", "58"),
         (60, None, (58, None), "> 60 (58 to > 60)", "> 60"),
         (60, None, (None, None), "> 60: still 0.700", "> 60"),
+        (0.5, None, (None, None), "> 0.5: still 0.700", "> 0.5"),
         (-60, None, (None, None), "< -60: still 0.700", "< -60"),
         (-60, -31.4, (-30, -33), "-31.4 (-30 to -33)", "-31.4"),
     ],
