@@ -261,6 +261,6 @@ def test_a_model_that_differs_in_batches_alone_is_told_so(mnist5k):
         doubt = 0.2 * rng.random() * (len(images) > 1)
         return (1 - doubt) * oracle(images) + doubt / 10
 
-    (fault,) = searched(model, mnist5k, 1).faults
+    told = {fault.fault for fault in searched(model, mnist5k, 1).faults}
 
-    assert fault.fault == "predicts another probability when the same batch comes again"
+    assert told == {"predicts another probability when the same batch comes again"}
