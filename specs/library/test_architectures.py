@@ -113,7 +113,10 @@ def test_the_source_of_a_package_is_all_of_it(tmp_path):
             "return keras.Sequential([L.Input((32, 32)), L.Flatten(), L.Dense(n)])",
             "expected input of",
         ),
-        ("return keras.Sequential([L.Dense(n)])", "begin the model with a keras.Input"),
+        (
+            "return keras.Sequential([L.Dense(n)])",
+            "received none; begin the model with a keras.Input",
+        ),
         ("return keras.Sequential([L.Input((784,)), L.Dense(10)])", "expected an output of 11"),
         (
             "return keras.Sequential([L.Input((784,)), L.Dense(n, 'sigmoid')])",
@@ -149,14 +152,20 @@ def test_any_file_of_a_package_changes_its_architectures(file, tmp_path, monkeyp
 
 @pytest.mark.parametrize(
     ("values", "found"),
-    [([0.1] * 10, True), ([5.0, *[-1.0] * 9], False), ([0.9] * 10, None), ([np.nan] * 10, None)],
-    ids=["probabilities", "logits", "sigmoid", "nan"],
+    [
+        ([0.1] * 10, True),
+        ([5.0, *[-1.0] * 9], False),
+        ([1.5] * 10, False),
+        ([0.9] * 10, None),
+        ([np.nan] * 10, None),
+    ],
+    ids=["probabilities", "logits", "positive logits", "sigmoid", "nan"],
 )
 def test_outputs_are_probabilities_or_logits(values, found):
     """Others, as those of a sigmoid, are an error: a softmax over them would mean nothing."""
 
     def model(images, training):
-        assert not training
+        assert (training, images.dtype) == (False, np.float32)
         return np.tile(values, (len(images), 1))
 
     if found is None:

@@ -1,5 +1,6 @@
 """What a claim's spec evaluates, before anything is trained; and how a run of the specs ends."""
 
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -59,8 +60,10 @@ def verified(ended, monkeypatch, *, outcomes=None, **options):
     """Verify with pytest noted, which ends with a code; return results, code, arguments."""
     noted = []
 
-    def run_pytest(arguments, *_, **__):
+    def run_pytest(arguments, folder, **how):
         noted.extend(arguments)
+        assert folder == suite.find_suite()
+        noted.append(how["environment"])
         found = run() if outcomes is None else run(outcomes=outcomes)
         Path(arguments[arguments.index("--results") + 1]).write_text(found.to_json(), "utf-8")
         return ended
@@ -80,19 +83,73 @@ def test_a_run_ends_with_the_code_of_the_contract(ended, code, monkeypatch):
     assert {each.id for each in results.outcomes} == {*load_claims()}
 
 
-def test_a_run_without_an_outcome_has_no_results(monkeypatch):
-    """Where no claim's spec ran, there is nothing to report on."""
-    with pytest.raises(MnistRobustError, match="No claim was judged"):
-        verified(0, monkeypatch, outcomes=(), offline=False)
+@pytest.mark.parametrize(("ended", "code"), [(0, 1), (1, 1), (2, 2), (3, 3), (5, 2)])
+def test_a_run_without_an_outcome_has_no_results(ended, code, monkeypatch):
+    """Where no claim's spec ran, there is nothing to report on; the code says whose fault it is."""
+    with pytest.raises(MnistRobustError, match="No claim was judged") as caught:
+        verified(ended, monkeypatch, outcomes=(), offline=False)
+    assert caught.value.exit_code == code
 
 
 def test_a_run_passes_on_what_it_is_asked(monkeypatch):
-    """Options with a value, `--offline` where it is given, and models."""
+    """Options with a value, `--offline` where it is given, and models, found in the working folder."""
+    monkeypatch.setenv("PYTHONPATH", "theirs")
     *_, arguments = verified(0, monkeypatch, offline=False)
     assert arguments[0] == str(Path("specs") / "claims")
     assert ("--data", "mnist5k") in pairwise(arguments)
+    environment = arguments.pop()
     assert not {"--offline", "--seeds", "--model"} & {*arguments}
+    assert {("-c", "pyproject.toml"), ("-p", "no:cacheprovider")} < {*pairwise(arguments)}
+    assert environment["PYTHONPATH"] == "theirs"
+    assert environment["TMPDIR"] == environment["TMP"] != os.environ.get("TMPDIR")
 
     *_, arguments = verified(0, monkeypatch, offline=True, models=["ann=my:ann"])
+    assert arguments.pop()["PYTHONPATH"] == os.pathsep.join([str(Path.cwd()), "theirs"])
     assert ("--model", "ann=my:ann") in pairwise(arguments)
     assert "--offline" in arguments
+
+
+def test_a_report_goes_into_a_new_folder_of_any_depth(tmp_path):
+    """Which is made before a long run."""
+    suite.check_target(tmp_path / "a" / "b")
+
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("apart", "error", "waits"),
+    [
+        (False, KeyboardInterrupt, suite._END_SECONDS),  # the terminal interrupts it, too
+        (True, KeyboardInterrupt, 0),
+        (False, SystemExit, 0),
+    ],
+)
+def test_a_run_that_is_broken_off_ends_pytest(apart, error, waits, tmp_path, monkeypatch):
+    """In its folder, with its output and environment; asked first, then ended, then killed."""
+    told, how = [], {}
+
+    class Process:
+        def __init__(self, command, **given):
+            how.update(given, arguments=command[3:])
+
+        def wait(self, seconds):
+            told.append(seconds)
+            if len(told) == 1:
+                raise error
+
+        poll = terminate = kill = lambda _: told.append("end")
+        __enter__ = lambda self: self  # noqa: E731
+        __exit__ = lambda *_: None  # noqa: E731
+
+    monkeypatch.setattr(suite.subprocess, "Popen", Process)
+    with pytest.raises(error):
+        suite.run_pytest(
+            ["-q"], tmp_path, output="log", environment={"A": "1"}, seconds=9, apart=apart
+        )
+
+    assert told == [9, *["end", waits] * 3]
+    kept = {name: how[name] for name in ("arguments", "cwd", "stdout", "env", "start_new_session")}
+    assert kept == {
+        "arguments": ["-q"], "cwd": tmp_path, "stdout": "log", "env": {"A": "1"},
+        "start_new_session": apart,
+    }  # fmt: skip

@@ -42,7 +42,7 @@ def test_a_bound_decides_in_its_direction(name, weak, strict, model, mnist5k):
         known = bounded(CHECKS, {name: bound})
         (result,) = run(model, mnist5k, only=[name], known=known).results
         assert result.status == status
-        assert f"{bound:g}" in result.check.bound
+        assert result.check.bound == f"at {'least' if CHECKS[name].least else 'most'} {bound:g}"
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,22 @@
 """Each check passes at its bound and fails just beyond, on predictions made by hand for few digits."""
 
-import sys
-from contextlib import contextmanager
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from mnistrobust.checks import check, metrics, opening, predictions
+from mnistrobust.checks import check, page
 from mnistrobust.checks import report as reports
 from mnistrobust.checks.bounds import bounded
-from mnistrobust.checks.inputs import FAMILIES, OUTLIERS, inputs_named
-from mnistrobust.checks.model import Model, callable_of
-from mnistrobust.checks.opening import open_model
-from mnistrobust.checks.outliers import scores_of
-from mnistrobust.checks.outputs import LOG_PROBABILITIES, LOGITS, PROBABILITIES, outputs_of
+from mnistrobust.checks.check import Check
+from mnistrobust.checks.inputs import FAMILIES, OUTLIERS
+from mnistrobust.checks.model import Model
+from mnistrobust.checks.outputs import (
+    LOGITS,
+    PROBABILITIES,
+)
 from mnistrobust.checks.run import CHECKS, run
-from mnistrobust.checks.session import Predictions, Session
+from mnistrobust.checks.session import Session
 from mnistrobust.data import Dataset
 
 LABELS = np.arange(20) % 10
@@ -96,15 +95,6 @@ OWN = {  # bounds of a user, for checks that have none of ours
 LIVE = ("batch_invariance", "order_invariance", "repeatability")
 
 
-@pytest.fixture(scope="module")
-def few(mnist5k):
-    """Two held-out images of each digit."""
-    rows = np.concatenate([np.flatnonzero(mnist5k.test_labels == digit)[:2] for digit in range(10)])
-    ordered = rows.reshape(10, 2).T.ravel()
-    arrays = {name: mnist5k.arrays[name][ordered] for name in ("x_test", "y_test")}
-    return Dataset(mnist5k.source, arrays)
-
-
 def judged(few, name, recorded):
     """What a check says of predictions that were made elsewhere."""
     classes = next(iter(recorded.values())).shape[1]
@@ -136,6 +126,10 @@ def of_batch_size(images):
     return predicting(ZEROS[: len(images)], 0.5 + 1 / (3 + len(images)))
 
 
+def of_batches_of_seven(images):
+    return predicting(ZEROS[: len(images)], 0.8 if len(images) == 7 else 0.9)
+
+
 class Counting:
     """A model that is surer with each call."""
 
@@ -152,9 +146,10 @@ class Counting:
         (lambda images: predicting(ZEROS[: len(images)]), set()),
         (of_position, {"batch_invariance", "order_invariance"}),
         (of_batch_size, {"batch_invariance"}),
+        (of_batches_of_seven, {"batch_invariance"}),
         (Counting(), {*LIVE}),
     ],
-    ids=["constant", "of position", "of batch size", "of the call"],
+    ids=["constant", "of position", "of batch size", "of one size alone", "of the call"],
 )
 def test_a_check_of_calls_fails_where_predictions_depend_on_them(predict, fails, few):
     """On the place in a batch, on the batch's size, or on earlier calls."""
@@ -175,25 +170,6 @@ def test_a_pass_against_expectation_is_not_good(few):
         )
 
 
-@pytest.mark.parametrize("stated", [LOGITS, PROBABILITIES, None])
-@pytest.mark.parametrize(
-    ("outputs", "found"),
-    [
-        (predicting(LABELS), PROBABILITIES),
-        (np.log(predicting(LABELS)), LOG_PROBABILITIES),
-        (5 * predicting(LABELS), LOGITS),
-    ],
-    ids=["probabilities", "logarithms", "logits"],
-)
-def test_what_is_stated_of_outputs_counts_before_their_values(outputs, found, stated, few):
-    """Values in [0, 1] are logits where the user says so; log-probabilities are logits, too."""
-    model = open_model(lambda images: np.resize(outputs, (len(images), 10)), few, outputs=stated)
-
-    assert model.outputs == (
-        found if (stated, found) == (LOGITS, LOG_PROBABILITIES) else stated or found
-    )
-
-
 def test_chance_is_the_most_frequent_digit(few):
     """Where half of the digits are 1s, a model that always predicts 1 does not work."""
     labels = np.where(np.arange(20) % 2, 1, LABELS).astype(np.uint8)
@@ -207,105 +183,29 @@ def test_chance_is_the_most_frequent_digit(few):
     assert said is not None
     assert "accuracy 0.5000 on clean digits is no better than chance" in said
     assert said.endswith("it predicts 1 for every image")
+    model = replace(model, recorded={"clean": predicting(np.where(np.arange(20) < 15, 2, LABELS))})
+    assert Session(model, many).broken.endswith("it predicts 2 for 75% of the images")
 
 
-def test_the_best_shape_counts_for_a_kind_of_pixels():
-    """What is told of a try is its best accuracy, whichever shape came last."""
-    taken = {("784", (0, 1)): right(20), ("28x28", (0, 1)): right(5), ("784", (0, 255)): right(2)}
+def test_a_check_has_its_own_arithmetic_and_a_report_its_share(few):
+    """NumPy warns in it, whatever the caller's settings; what is done is told as a share."""
 
-    assert opening._trials(taken, LABELS) == {"0..1": 1, "0..255": 0.1}
+    def judge(_):
+        return None, "", np.geterr()
 
+    own = {
+        name: Check(
+            name=name, group="g", kind="k", statement="S.", bound=None, why="w", judge=judge
+        )
+        for name in "ab"
+    }
+    model, told = Model(name="m", outputs=LOGITS, classes=10), []
+    with np.errstate(all="raise"):
+        found = run(model, few, known=own, tell=lambda *said: told.append(said))
 
-@pytest.mark.parametrize("given", ["package.module:predict", "model.onnx"])
-def test_a_model_of_another_process_has_its_versions(given, few, monkeypatch):
-    """The frameworks that it has loaded there."""
-    process = Model(
-        name=given, outputs=PROBABILITIES, classes=10, versions={"torch": "2.9"},
-        predict=lambda images: predicting(np.arange(len(images)) % 10),
-    )  # fmt: skip
-
-    class Child:
-        holds_predictions, input_shape, name = False, None, given
-        versions, __call__ = process.versions, staticmethod(process.predict)
-
-        def __init__(self, *_, **__):
-            pass
-
-    monkeypatch.setattr(opening, "Child", Child)
-    monkeypatch.setattr(opening, "check_given", lambda given: ":" in given)
-
-    assert open_model(given, few).versions == {"torch": "2.9"}
-
-
-@pytest.mark.parametrize(
-    ("stated", "kind"), [(None, PROBABILITIES), (LOGITS, LOGITS), (PROBABILITIES, PROBABILITIES)]
-)
-def test_what_is_stated_of_recorded_outputs_counts(stated, kind, few):
-    """As for a model that predicts."""
-    sizes = {name: len(inputs_named(name, few).images) for name in FAMILIES}
-    file = SimpleNamespace(recorded=lambda name, _: predicting(ZEROS[: sizes[name]]))
-
-    assert predictions.recorded(file, "m", few, outputs=stated).outputs == kind
-
-
-@pytest.mark.parametrize("kind", [PROBABILITIES, LOG_PROBABILITIES, LOGITS])
-def test_an_image_of_nan_says_nothing_about_outputs(kind):
-    """What the others hold counts; a check tells of the NaN."""
-    probabilities = predicting(LABELS)
-    values = {
-        PROBABILITIES: probabilities,
-        LOG_PROBABILITIES: np.log(probabilities),
-        LOGITS: 3 * np.log(probabilities),
-    }[kind].copy()
-    values[3, 5:] = np.nan
-
-    assert outputs_of(values) == kind
-
-
-def test_the_shape_with_the_most_accurate_predictions_is_taken(few):
-    """A model that takes every shape is asked as it was trained."""
-    known = few.test_images.reshape(-1, 28, 28)
-
-    def predict(images):
-        turned = images.ndim != 3
-        pixels = images.reshape(-1, 28, 28)
-        labels = LABELS[[np.abs(known - each).sum(axis=(1, 2)).argmin() for each in pixels]]
-        return predicting((labels + turned) % 10)
-
-    assert open_model(predict, few).input_shape == "28x28"
-
-
-def test_a_noise_class_is_no_digit_to_any_score():
-    """MSP is a digit's probability; energy and entropy are of the digits, whatever the alarm."""
-    logits = np.array([[5.0, *[0.0] * 9, -9.0], [5.0, *[0.0] * 9, 9.0]])
-
-    scores = scores_of(Predictions(logits, LOGITS))
-
-    assert set(scores) == {"msp", "entropy", "energy", "noise_class"}
-    assert scores["msp"] == pytest.approx([0.943, 0.018], abs=0.001)
-    assert scores["noise_class"] == pytest.approx([1, 0.019], abs=0.001)
-    assert scores["entropy"][1] == pytest.approx(scores["entropy"][0])
-    assert scores["energy"].tolist() == [metrics.energy(logits[:1, :10])[0]] * 2
-
-
-def test_equal_scores_count_half():
-    """Digits and others that no score tells apart have an AUROC of a half."""
-    assert metrics.detection(np.full(3, 0.5), np.full(4, 0.5))["auroc"] == 0.5
-
-
-def test_detection_is_counted_by_hand():
-    """Of three digits, two lie above the only other input, and one below it."""
-    figures = metrics.detection(np.array([0.9, 0.8, 0.3]), np.array([0.5]))
-
-    assert figures == pytest.approx(
-        {
-            "auroc": 2 / 3,
-            "aupr_in": (1 + 1 + 3 / 4) / 3,
-            "aupr_out": 1 / 2,
-            "fpr95_digits_positive": 1,
-            "fpr95_others_positive": 1 / 3,
-        }
-    )
+    warns = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+    assert [each.figures for each in found.results] == [warns, warns]
+    assert told == [("checking a", 0), ("checking b", 0.5)]
 
 
 def test_confidence_in_the_noise_class_is_no_confidence_in_a_digit(few):
@@ -324,65 +224,6 @@ def test_scores_are_of_the_probabilities_as_they_are(few):
     truth = recorded["clean"][np.arange(20), LABELS]
     squared = (recorded["clean"] - np.eye(10)[LABELS]) ** 2
     assert values == pytest.approx([-np.log(truth).mean(), squared.sum(axis=1).mean()], rel=1e-9)
-
-
-def test_each_set_is_as_its_summary_says(few):
-    """Of digits their labels, of noise none; pixels in the stated range and distribution."""
-    sets = {name: inputs_named(name, few) for name in FAMILIES}
-    clean = sets["clean"].images
-
-    unlabelled = {name for name, each in sets.items() if each.labels is None}
-    assert unlabelled == {*OUTLIERS} - {"inverted"}
-    assert {*np.unique(sets["bernoulli"].images)} == {0, 1}
-    assert not sets["blank"].images.any()
-    np.testing.assert_array_equal(sets["inverted"].images, 1 - clean)
-    np.testing.assert_array_equal(sets["threshold"].images, clean >= np.float32(0.9))
-    np.testing.assert_array_equal(
-        np.sort(sets["permuted"].images, axis=1), np.sort(few.test_images[few.subset], axis=1)
-    )
-    assert sets["scaled"].images.mean() == pytest.approx(5, abs=0.1)
-    gaussian = sets["gaussian"].images
-    assert [(gaussian == end).mean() for end in (0, 1)] == pytest.approx([0.3085] * 2, abs=0.02)
-    smooth, rough = (
-        np.abs(np.diff(sets[name].images[:20].reshape(20, 28, 28), axis=2)).mean()
-        for name in ("low-frequency", "uniform")
-    )
-    assert smooth < rough / 2
-
-
-def test_offset_noise_is_eight_draws_of_the_digits(few):
-    """Each draw has its own offset, and the labels of the digits."""
-    images, labels = inputs_named("offset-noise", few)
-
-    offsets = (images.reshape(8, 20, 784) - few.test_images)[:, 0]
-    assert len(np.unique(offsets, axis=0)) == 8
-    assert labels.tolist() == DRAWS.tolist()
-
-
-def test_a_pytorch_module_predicts_in_evaluation_mode(monkeypatch):
-    """Dropout and batch statistics are off, and no gradient is kept."""
-
-    class Module:
-        training, parameters = True, lambda _: iter(())
-
-        def eval(self):
-            self.training = False
-
-        def __call__(self, images):
-            return images, self.training, torch.grad
-
-    @contextmanager
-    def no_grad():
-        torch.grad = False
-        yield
-        torch.grad = True
-
-    torch = SimpleNamespace(nn=SimpleNamespace(Module=Module), grad=True, no_grad=no_grad)
-    torch.empty = lambda _: SimpleNamespace(device="here", dtype="half")
-    torch.from_numpy = lambda images: SimpleNamespace(to=lambda *where: (images, *where))
-    monkeypatch.setitem(sys.modules, "torch", torch)
-
-    assert callable_of(Module())("images") == (("images", "here", "half"), False, False)
 
 
 def test_the_report_has_every_figure_of_detection(few):
@@ -420,6 +261,9 @@ def test_the_lowest_recall_is_told(few):
 
     figures = {"recall": {"0": 1.0, "1": 0.75}}
     assert reports.summary(replace(result, figures=figures)) == "lowest recall 0.7500"
+    figures = {"largest_gap": 0.000123, "lowest": 0.0, "highest": 0.001}
+    said = "largest gap 1.2e-04, lowest 0.0000, highest 0.0010"
+    assert reports.summary(replace(result, figures=figures)) == said
 
 
 @pytest.mark.parametrize(("hits", "guesses"), [(10, False), (2, True)])
@@ -433,6 +277,28 @@ def test_pixels_are_doubted_only_near_chance(few, hits, guesses):
     (result,) = run(model, few, only=["clean_accuracy"]).results
 
     assert ("tried pixels" in result.reason) is guesses
+
+
+def test_numbers_that_are_none_are_told_in_place_of_figures(few, capsys):
+    """In a batch, in a report, which offers no bound, and in a page, which has no pictures."""
+
+    def predict(images):
+        outputs = predicting(LABELS[: len(images)])
+        outputs[3] = np.nan
+        return outputs
+
+    recorded = everywhere(0) | {"clean": right(20), "blank": np.full((20, 10), np.nan)}
+    known = Model(name="m", outputs=PROBABILITIES, classes=10, recorded=recorded)
+    (result,) = run(replace(known, predict=predict), few, only=["repeatability"]).results
+    assert result.reason == "NaN or infinity for digits"
+
+    reports.print_report(run(known, few, only=["finite_output"]))
+    told = capsys.readouterr().out
+    assert "Expected no NaN and no infinity for any input; not finite: 20 images of blank." in told
+    assert "What you accept: --expect-failure finite_output=REASON\n" in told
+
+    recorded["clean"] = recorded["blank"]
+    assert "<img" not in page.html(run(known, few, only=["finite_output"]))
 
 
 def test_only_a_failure_says_what_to_try(few, capsys):

@@ -78,6 +78,32 @@ def test_an_onnx_output_is_of_scores_by_type_and_size(kind, shape, scores):
     assert formats._is_scores(SimpleNamespace(type=kind, shape=shape)) is scores
 
 
+@pytest.mark.parametrize("kind", ["float16", "float", "double"])
+def test_an_onnx_model_gets_the_floats_that_it_states(kind, monkeypatch, tmp_path):
+    """Whatever the pixels are; here of a stand-in for onnxruntime."""
+    stated = SimpleNamespace(name="x", type=f"tensor({kind})", shape=["n", 784])
+    scores = SimpleNamespace(name="y", type=f"tensor({kind})", shape=["n", 10])
+    session = SimpleNamespace(
+        get_inputs=lambda: [stated],
+        get_outputs=lambda: [scores],
+        run=lambda names, given: [(names, {name: each.dtype for name, each in given.items()})],
+    )
+    runtime = ModuleType("onnxruntime")
+    started = []
+    runtime.SessionOptions = SimpleNamespace
+    runtime.InferenceSession = lambda _, *given, **how: started.append((*given, how)) or session
+    loaded = SimpleNamespace(SerializeToString=bytes)
+    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
+    monkeypatch.setitem(sys.modules, "onnx", SimpleNamespace(load=lambda _: loaded))
+
+    asked, types = formats._onnx(tmp_path / "a.onnx").predict(IMAGES)
+
+    sizes = {"float16": 2, "float": 4, "double": 8}
+    assert (asked, types) == (["y"], {"x": np.dtype(f"f{sizes[kind]}")})
+    ((options, how),) = started
+    assert (options.intra_op_num_threads, how) == (1, {"providers": ["CPUExecutionProvider"]})
+
+
 @pytest.mark.parametrize(
     ("batch", "calls"), [(None, [7]), (5, [5, 5]), (7, [7]), (1, [1] * 7), (9, [9])]
 )
@@ -157,7 +183,8 @@ def test_weights_that_fit_no_architecture_are_one_line(change, arch, line, netwo
         opened(tmp_path / "a", arch)
 
 
-def test_what_a_file_may_do_is_asked_before_it_is_read(network, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("network")
+def test_what_a_file_may_do_is_asked_before_it_is_read(tmp_path, monkeypatch):
     """A pickle in an .npz is refused; code needs trust; only weights need an architecture."""
     path = tmp_path / "a"
     path.write_bytes(hostile.npz_bytes(clean=np.eye(10), odd=np.array([None])))
@@ -173,7 +200,7 @@ def test_what_a_file_may_do_is_asked_before_it_is_read(network, tmp_path, monkey
 
     path.write_bytes(b"\x89HDF")
     monkeypatch.setattr(formats, "TRUSTED", {"HDF5": lambda _: File(len, ("n", 784))})
-    with pytest.raises(ModelError, match="HDF5 can run code when it is loaded; .*--trust"):
+    with pytest.raises(ModelError, match=r"HDF5 can run code when it is loaded; .*--trust"):
         opened(path)
     with pytest.raises(ModelError, match="HDF5 has its own architecture: leave out --arch"):
         opened(path, "net", trust=True)
@@ -201,7 +228,7 @@ def test_keras_gets_a_file_under_the_name_it_goes_by(tmp_path, monkeypatch):
 
     assert formats._keras(tmp_path / "a.h5", ".h5") == File(len, None)
     assert formats._keras(tmp_path / "a.onnx", ".h5") == File(len, (5, 28, 28))
-    with pytest.raises(ModelError, match="does not know a layer of it: .* name my_module:model"):
+    with pytest.raises(ModelError, match=r"does not know a layer of it: .* name my_module:model"):
         formats._keras(tmp_path / "a.h5", ".h5")
     monkeypatch.setattr(Network, "inputs", [1, 2], raising=False)
     with pytest.raises(ModelError, match="it takes 2 inputs: expected one"):

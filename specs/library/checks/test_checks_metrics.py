@@ -203,10 +203,12 @@ def test_aupr_is_average_precision_with_ties_taken_together(seed):
 
 def test_log_of_probabilities_is_cut_and_scaled():
     """0 is cut where scikit-learn cuts it, and a row that sums to 2 counts as its half."""
-    found = metrics.log_of(np.array([[0.0, 1.0], [0.5, 1.5]], np.float32))
+    found = metrics.log_of(np.array([[0.0, 1.0], [0.5, 1.5], [0.0, 0.0]], np.float32))
 
     assert found.dtype == np.float64
     assert found[0, 0] == pytest.approx(math.log(np.finfo(float).eps))
+    assert found[0, 1] < 0
+    assert found[2].tolist() == [found[0, 0]] * 2
     assert np.exp(found[1]).tolist() == pytest.approx([0.25, 0.75])
 
 

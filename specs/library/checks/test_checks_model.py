@@ -1,11 +1,13 @@
 """What a model returns, and how it is read: shapes, pixels, columns, kinds of scores."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from mnistrobust.checks.model import stated_shape
 from mnistrobust.checks.opening import open_model, shapes_of
-from mnistrobust.checks.outputs import ModelError, checked_outputs
+from mnistrobust.checks.outputs import ModelError, checked_outputs, said
 from mnistrobust.checks.run import run
 from mnistrobust.checks.session import Session
 
@@ -135,8 +137,10 @@ class Unfitted:
         (lambda images, _, __: images, "A function that trains is no model: name the model"),
         (Unfitted(), "raised RuntimeError: not fitted"),
         ({"weight": 1}, "is no model"),
+        (Unfitted, "it is a class; name a function or a trained model"),
+        (lambda _: np.linalg.inv(np.zeros((2, 2))), r"Singular matrix \(test_checks_model.py:\d+\)"),
     ],
-    ids=range(15),
+    ids=range(17),
 )  # fmt: skip
 def test_what_is_no_model_is_one_line(model, line, mnist5k):
     """Without digits for columns, without an array, or raising anything at all."""
@@ -238,6 +242,50 @@ def test_what_a_mask_hides_is_no_number():
 
     assert np.isnan(np.diag(outputs)).all()
     assert np.isnan(outputs).sum() == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Exception encountered when calling Dense.call().\n\n\x1b[1mno  shape\x1b[0m\n", "no shape"),
+        ("x" * 287, "x" * 287),  # 300 characters with the kind
+        ("x" * 288, "x" * 288),
+        ("x" * 289, "x" * 288 + "…"),
+        ("", ""),
+    ],
+    ids=["Keras", "short", "longest", "too long", "none"],
+)  # fmt: skip
+def test_an_error_of_the_users_is_one_short_line(text, line):
+    """Without colours, and without the layer that Keras names before the cause."""
+    assert said(ValueError(text)) == f"ValueError: {line}".removesuffix(": ")
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_a_tensor_of_half_precision_is_widened_first(size):
+    """NumPy knows no bfloat16; other tensors keep their precision."""
+
+    class Tensor:
+        dtype = SimpleNamespace(itemsize=size)
+        shape = (10, 10)
+        detach = cpu = lambda self: self
+
+        def float(self):
+            return SimpleNamespace(numpy=lambda: np.eye(10))
+
+        def numpy(self):
+            return 3 * np.eye(10)
+
+    assert checked_outputs(Tensor(), 10)[0, 0] == {2: 1, 4: 3}[size]
+
+
+def test_an_input_shape_that_is_named_counts(mnist5k):
+    """Where the model would take another one, too."""
+
+    def outputs(images):
+        return images.reshape(len(images), 784)[:, 400:410]
+
+    for shape in ("784", "1x28x28"):
+        assert open_model(outputs, mnist5k, input_shape=shape, pixels=(0, 1)).input_shape == shape
 
 
 def test_several_arrays_are_named():

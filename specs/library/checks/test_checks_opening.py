@@ -10,15 +10,16 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from types import ModuleType, SimpleNamespace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from mnistrobust.checks import child, formats, server
+from mnistrobust.checks import child, server
 from mnistrobust.checks.child import Child
 from mnistrobust.checks.inputs import FAMILIES, inputs_named
-from mnistrobust.checks.opening import check_given, open_model
+from mnistrobust.checks.opening import open_model
 from mnistrobust.checks.outputs import ModelError
 from specs.helpers.processes import PATIENCE, psutil, wait_for
 from specs.library.checks import hostile
@@ -132,32 +133,6 @@ def test_a_linear_onnx_model_predicts_what_it_computes(mnist5k, tmp_path):
         model = open_model(str(path), mnist5k)
         rounding = 0.1 if path.stem == "half" else 1e-3
         np.testing.assert_allclose(model.predict(IMAGES), IMAGES @ weights, atol=rounding)
-
-
-@pytest.mark.parametrize("kind", ["float16", "float", "double"])
-def test_an_onnx_model_gets_the_floats_that_it_states(kind, monkeypatch, tmp_path):
-    """Whatever the pixels are; here of a stand-in for onnxruntime."""
-    stated = SimpleNamespace(name="x", type=f"tensor({kind})", shape=["n", 784])
-    scores = SimpleNamespace(name="y", type=f"tensor({kind})", shape=["n", 10])
-    session = SimpleNamespace(
-        get_inputs=lambda: [stated],
-        get_outputs=lambda: [scores],
-        run=lambda names, given: [(names, {name: each.dtype for name, each in given.items()})],
-    )
-    runtime = ModuleType("onnxruntime")
-    started = []
-    runtime.SessionOptions = SimpleNamespace
-    runtime.InferenceSession = lambda _, *given, **how: started.append((*given, how)) or session
-    loaded = SimpleNamespace(SerializeToString=bytes)
-    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
-    monkeypatch.setitem(sys.modules, "onnx", SimpleNamespace(load=lambda _: loaded))
-
-    asked, types = formats._onnx(tmp_path / "a.onnx").predict(IMAGES)
-
-    sizes = {"float16": 2, "float": 4, "double": 8}
-    assert (asked, types) == (["y"], {"x": np.dtype(f"f{sizes[kind]}")})
-    ((options, how),) = started
-    assert (options.intra_op_num_threads, how) == (1, {"providers": ["CPUExecutionProvider"]})
 
 
 @pytest.mark.slow
@@ -343,16 +318,24 @@ def test_pytorch_modules_are_opened_with_trust(mnist5k, tmp_path):
 @pytest.mark.parametrize(
     ("options", "waits"),
     [
-        ({}, [120.14, 119.68, 119.22]),  # 0.02 s for each of 7 images, less 0.6 s for each call
-        ({"seconds": 5}, [5, 4.4, 3.8]),
-        ({"call_seconds": 1}, [1, 1, 1]),
+        (
+            {},
+            [None, 120.14, 119.68, 119.22],
+        ),  # 0.02 s for each of 7 images, less 0.6 s for each call
+        ({"seconds": 5}, [None, 5, 4.4, 3.8]),
+        ({"seconds": 5, "module": False}, [5, 4.4, 3.8]),
+        ({"seconds": 5, "module": False, "trust": True}, [5, 4.4, 3.8]),
+        ({"call_seconds": 1}, [None, 1, 1, 1]),
     ],
     ids=str,
 )
 def test_a_clock_runs_through_all_calls_or_anew_for_each(options, waits, monkeypatch):
-    """A fuzzed model has time for each call; another for all, and more for each image by default."""
-    times, told = iter(np.arange(0, 9, 0.6)), []
-    pipe = SimpleNamespace(send=bool, recv=lambda: ((None, None, {}), None), close=list)
+    """A fuzzed model has time for each call; another for all, and more for each image by default.
+
+    A module may train while it is imported; what is ours to run comes from the working folder first.
+    """
+    times, told, sent = iter(np.arange(0, 9, 0.6)), [], []
+    pipe = SimpleNamespace(send=sent.append, recv=lambda: ((None, None, {}), None), close=list)
     pipe.poll = lambda seconds: told.append(seconds) or True
     ended = SimpleNamespace(kill=bool, __enter__=bool, __exit__=bool)
     theirs = SimpleNamespace(fileno=lambda: 0, close=list)
@@ -361,11 +344,24 @@ def test_a_clock_runs_through_all_calls_or_anew_for_each(options, waits, monkeyp
     monkeypatch.setattr(child.weakref, "finalize", lambda *_: list)
     monkeypatch.setattr(child, "time", SimpleNamespace(monotonic=lambda: next(times)))
 
-    model = Child("mine:predict", module=True, **options)
-    for _ in waits:
+    model = Child("mine:predict", **{"module": True, **options})
+    for _ in waits[1:]:
         model(IMAGES)
 
-    assert told[1:] == pytest.approx(waits)
+    assert told == [wait if wait is None else pytest.approx(wait) for wait in waits]
+    asked, here = sent[0], str(Path.cwd())
+    assert asked["target"] == ("mine:predict" if asked["module"] else f"{here}/mine:predict")
+    own = asked["module"] or asked["trust"]
+    assert asked["first"][:1] == ([here] if own else [])
+    assert asked["then"]
+    assert here not in asked["then"]
+
+    pipe.poll = lambda _: False
+    longer = "for one call" if "call_seconds" in options else "; allow more with --seconds"
+    for _ in range(2):  # the second call is not sent
+        with pytest.raises(ModelError, match=rf"it takes more than \d+ s ?{longer}$"):
+            model(IMAGES)
+    assert len(sent) == len(waits) + 1
 
 
 @pytest.mark.slow
@@ -461,35 +457,3 @@ def _members(group):
         except ProcessLookupError:
             continue
     return found
-
-
-def test_a_module_without_an_objects_name_is_told_its_objects(tmp_path, monkeypatch):
-    """Nothing is imported; constants and what is private are no models."""
-    (tmp_path / "mine.py").write_text(
-        "import gone\n\nRATE = 0.1\n_net = gone.Net()\nmodel = gone.Net()\n\n\n"
-        "def predict(images):\n    return model(images)\n",
-        "utf-8",
-    )
-    monkeypatch.chdir(tmp_path)
-    for given in ("mine", "mine.py"):
-        with pytest.raises(ModelError, match=r"name its model: mine:model or mine:predict\.$"):
-            check_given(given)
-
-
-def test_of_many_objects_the_last_are_told(tmp_path, monkeypatch):
-    """A model is made of what stands above it."""
-    lines = [f"def part{n}(x):\n    return x\n" for n in range(9)]
-    (tmp_path / "mine.py").write_text("\n\n".join(lines), "utf-8")
-    monkeypatch.chdir(tmp_path)
-
-    with pytest.raises(ModelError, match=r"model: mine:part4 or .* or mine:part8\.$"):
-        check_given("mine")
-
-
-@pytest.mark.parametrize("name", ["a" * 5000, "a\0b", "a/" * 3000], ids=["long", "nul", "deep"])
-def test_a_name_that_no_file_can_have_is_one_line(name):
-    """Also where a module of that name is looked for."""
-    with pytest.raises(ModelError) as caught:
-        check_given(name)
-
-    assert "\n" not in str(caught.value)

@@ -27,3 +27,8 @@ def test_curves_are_of_the_seeds_from_1(command, monkeypatch, tmp_path):
         "curves": str(tmp_path / "curves.json"), "dataset": "mnist5k", "seeds": 3, "drawn": 2,
     }  # fmt: skip
     assert (tmp_path / "curves.json").read_text("utf-8") == "{}"
+    assert ended.err.startswith("data: mnist5k (sha256 074e63a09349")
+    asked["finished"](1, 2, 30.0)
+    command("curves", "--data", "mnist5k", *where)
+    assert asked["workers"] >= 1
+    assert asked["seeds"] == {*range(1, 9)}

@@ -4,12 +4,14 @@ import os
 import socket
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from fixtures import settings
+from mnistrobust import cli
 from mnistrobust.data import Source
 from mnistrobust.errors import cause, inert
 
@@ -27,7 +29,7 @@ from mnistrobust.errors import cause, inert
         (("store", "vrify"), 2, "See 'mnistrobust store --help'."),
         (("evaluate", "ann"), 2, "Missing option '--on'. A condition, or a perturbation at a dose, such as rotate:15; 'mnistrobust recipes' and 'mnistrobust perturbations' list them. See 'mnistrobust evaluate --help'."),
         (("evaluate",), 2, "Missing"),
-        (("evaluate", "ann", "rnn", "--on", "clean"), 2, "unexpected extra argument"),
+        (("evaluate", "ann", "rnn", "--on", "clean"), 2, "(rnn). See 'mnistrobust evaluate --help'."),
         (("train", "--seed", "-1"), 2, "--seed"),
         (("train", "--seed", "one"), 2, "--seed"),
         (("train", "--workers", "0"), 2, "--workers"),
@@ -142,6 +144,38 @@ def test_file_names_in_a_store_come_out_inert(command, tmp_path):
     assert "\x1b" not in listed.out
     assert "\\x1b[31m[bold]x.entry" in listed.out
     assert "[red]" in listed.out
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_an_output_that_is_a_pipe_is_refused_before_a_long_run(command, tmp_path):
+    """It would wait for a reader at the end."""
+    os.mkfifo(tmp_path / "pipe")
+    ended = command("curves", "--data", "mnist5k", "--output", tmp_path / "pipe")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.error.endswith("pipe: not a regular file; name another file.")
+
+
+def test_an_interrupt_while_a_command_is_imported_has_its_code(monkeypatch):
+    """No traceback; else the command runs."""
+    ran = []
+    monkeypatch.setattr(cli.app, "main", lambda: ran.append(True))
+    cli.main()
+
+    assert ran
+    monkeypatch.setattr(cli.app, "main", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(SystemExit, match="130"):
+        cli.main()
+
+
+def test_a_warning_in_a_command_is_one_line(command, surroundings, capsys):
+    """Without the line of code it comes from."""
+    surroundings.setattr(warnings, "showwarning", None)
+    command("--version")
+
+    warnings.showwarning("two\nlines", UserWarning, "file.py", 1)
+
+    assert capsys.readouterr().err == "mnistrobust: two lines\n"
 
 
 @pytest.mark.parametrize("arguments", [("mutants",), ("replicate", "--seeds", 2)], ids=str)

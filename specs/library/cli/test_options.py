@@ -42,10 +42,14 @@ from mnistrobust.mutants.matrix import Matrix, Trial
 from mnistrobust.replicates import Replicate, many
 from mnistrobust.report import console, pictures
 from mnistrobust.store import Store
+<<<<<<< ours
 from mnistrobust.sweeps import picture as sweep_picture
 from mnistrobust.sweeps import sweep as sweeps
 from mnistrobust.sweeps.curves import Ladder
 from mnistrobust.sweeps.sweep import Sweep
+=======
+from specs.helpers import ROOT
+>>>>>>> theirs
 from specs.helpers.runs_by_hand import SOURCE, run
 from specs.helpers.synthetic import WINS, measured, spread
 from specs.helpers.synthetic import evidence as evidence_of
@@ -265,12 +269,63 @@ def test_offline_is_passed_on_wherever_a_data_set_is_chosen(call, noting):
     assert {*choices} == {"True"}
 
 
-def test_replicates_have_the_seeds_from_1(noting):
+def test_replicates_have_the_seeds_from_1(noting, tmp_path):
     """The suite's own seed, 0, is never evidence."""
     noting("replicate", "--seeds", "3", "--output", "evidence.json")
 
     (jobs,) = [given["jobs"] for name, given in noting.calls if name == "replicate"]
     assert [job["seed"] for job in jobs] == ["1", "2", "3"]
+    assert (tmp_path / "0" / "evidence.json").is_file()
+
+
+def test_a_baseline_without_a_model_is_a_run_of_the_claims(noting):
+    """It takes no option of models; a run that could not end is not kept."""
+    noting.note(runs, "run_of", WORSE)
+    code, text = noting("baseline", "save", "new", "--offline", "--json")
+
+    calls = dict(noting.calls)
+    assert code == 0
+    assert calls["verify"]["offline"] == "True"
+    assert calls["verify"]["options"]["--evidence"] == "none"
+    assert "check_side" not in calls
+    assert '"claims": 1, "failed": 1' in " ".join(text.replace("\\n", " ").split())
+    code, text = noting("baseline", "save", "new", "--trust")
+    assert (code, "--trust is for a model: name it after new." in text) == (2, True)
+    for ended in (1, 2, 3):
+        noting.note(suite, "verify", (run().results, ended))
+        code, _ = noting("baseline", "save", "new")
+        assert code == (0 if ended == 1 else ended)
+        assert ("save" in dict(noting.calls)) == (ended == 1)
+
+
+def test_a_models_baseline_is_a_name_or_a_file(noting):
+    """Any path that ends in .npz; a name has the letters of a file on every system."""
+    assert noting("baseline", "save", "./-1.npz", "m:p")[0] == 0
+    assert "-1.npz" in noting("baseline", "save", "./-1.npz", "m:p")[1]
+    code, text = noting("baseline", "save", "-1.npz/x", "m:p")
+    assert (code, "expected at most 64 letters" in text) == (2, False)
+    code, text = noting("baseline", "save", "a b", "m:p")
+    assert (code, "expected at most 64 letters" in text) == (2, True)
+
+
+def test_each_trial_is_told_as_it_ends(command, surroundings, tmp_path):
+    """The folder where it is kept, and how many specs have seen the mistake."""
+    surroundings.chdir(ROOT)
+    seen = replace(SURVIVOR, failed=("a", "b"), seconds=7.4)
+
+    def tried(chosen, _clone, _folder, workers, tell):
+        assert (len(chosen), workers) == (1, "3")
+        tell(seen)
+        return [seen]
+
+    surroundings.setattr(trials, "trials", tried)
+    surroundings.setattr(trials, "trials_folder", lambda root, _: root / "of this code")
+    ended = command("mutants", "always-zero", "--store", tmp_path / "s", "--workers", "3")
+
+    assert ended.code == 0
+    first, second, *_ = ended.err.splitlines()
+    assert first == f"trials: {tmp_path / 'mutants' / 'of this code'}"
+    assert second == "always-zero: m: failing specs: 2 (7 s)"
 
 
 HOW = {"arch": "cnn", "trust": True}
@@ -375,11 +430,12 @@ def test_a_dose_is_checked_beside_the_checks_that_were_asked_for(noting):
 
 def test_a_run_gets_paths_that_lead_to_the_same_files_from_its_own_folder(noting, tmp_path):
     """The specs run in the clone's folder, wherever the command does."""
-    noting("verify", "--store", "elsewhere", "--evidence", "seeds.json")
+    noting("verify", "--store", "elsewhere", "--evidence", "seeds.json", "--data", "digits.npz")
 
     (options,) = [given["options"] for name, given in noting.calls if name == "verify"]
     assert options["--store"] == str(tmp_path / "0" / "elsewhere")
     assert options["--evidence"] == str(tmp_path / "0" / "seeds.json")
+    assert options["--data"] == str(tmp_path / "0" / "digits.npz")
     assert options["--junitxml"] == str(tmp_path / "0" / "report" / "junit.xml")
 
 

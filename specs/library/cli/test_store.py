@@ -3,6 +3,7 @@
 import io
 import json
 
+import numpy as np
 import pytest
 
 from mnistrobust.store import Entry, Key, Store
@@ -19,7 +20,8 @@ def test_store_lists_entries(command, rehearsal):
     assert sizes[str(model.relative_to(root))] == model.stat().st_size
     ended = command("store", "--store", root)
     assert model.name in ended.out
-    assert str(root) in ended.out.splitlines()[-1]
+    megabytes = sum(sizes.values()) / 1e6
+    assert ended.out.splitlines()[-1] == f"{len(rows)} entries, {megabytes:,.1f} MB, in {root}"
 
 
 @pytest.fixture
@@ -42,13 +44,14 @@ def test_store_clear_asks_first(answer, removed, command, small_store, surroundi
 
     ended = command("store", "clear", "--store", root)
 
-    assert ended.err.startswith(f"Remove 1 entries from {root}? [y/N] ")
+    asked = f"Remove 1 entries from {root}? [y/N] " + "\n" * (not answer.endswith("\n"))
+    more = "" if removed else "mnistrobust: Aborted: nothing is changed.\n"
+    assert ended.err == asked + more
     assert entry.exists() != bool(removed)
     if removed:
         assert (ended.code, ended.out) == (0, f"1 entries removed from {root}\n")
     else:
         assert (ended.code, ended.out) == (1, "")
-        assert ended.error.endswith("mnistrobust: Aborted: nothing is changed.")
 
 
 def test_store_clear_takes_a_yes_beforehand(command, small_store):
@@ -77,9 +80,9 @@ def test_store_prune_removes_what_no_code_looks_for(command, tmp_path, rehearsal
     side = Key("comparisons", "side", {"train": "m:train", "versions": key.facts["versions"]})
     older = Key("comparisons", "older", {"train": "m:train", "versions": {"numpy": "1"}})
     for each in (old, newer, *evaluations, side, older):
-        store.put(each, Entry({}))
+        store.put(each, Entry({"w": np.zeros(10**5)} if each is old else {}))
 
     ended = command("store", "prune", "--store", tmp_path)
 
-    assert ended.out == f"7 entries, 0.0 MB, removed from {tmp_path}; 3 kept\n"
+    assert ended.out == f"7 entries, 0.8 MB, removed from {tmp_path}; 3 kept\n"
     assert {path.name for path in store.entries()} == {store.path(k).name for k in (key, of, side)}

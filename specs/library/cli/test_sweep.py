@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from mnistrobust.errors import UsageError
 from mnistrobust.perturbations import PERTURBATIONS
 from specs.library.conftest import RECIPE
 
@@ -35,6 +36,25 @@ def sweep(command, here, surroundings):
     """Run the command on the embedded data and the warm store, in a terminal of 80 columns."""
     surroundings.setenv("COLUMNS", "80")
     return lambda *arguments: command("sweep", *arguments, *here, "--workers", 1)
+
+
+def test_a_sweep_gets_every_option(command, surroundings, tmp_path):
+    """Those of model files too."""
+    asked = {}
+
+    def swept(models, ladders, _source, store, **how):
+        asked.update(how, models=[*models], doses=len(ladders), root=store.root)
+        raise UsageError("enough.")
+
+    surroundings.setattr("mnistrobust.sweeps.sweep.sweep", swept)
+    words = ["m.onnx", "--over", "blur", "--arch", "cnn", "--trust", "--seconds", 9, "--seed", 3]
+    words += ["--seeds", 4, "--workers", 2, "--backend", "dask", "--scheduler", "tcp://a:1"]
+    assert command("sweep", *words, "--data", "mnist5k", "--store", tmp_path / "s").code == 2
+
+    assert asked == {
+        "models": ["m.onnx"], "doses": 1, "root": tmp_path / "s", "seed": 3, "networks": 4,
+        "workers": 2, "arch": "cnn", "trust": True, "seconds": 9, "scheduler": "tcp://a:1",
+    }  # fmt: skip
 
 
 def test_one_perturbation_is_a_table_of_doses(sweep, tmp_path):

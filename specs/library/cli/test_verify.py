@@ -63,7 +63,10 @@ def test_the_suite_is_that_of_the_clone_around_or_of_the_package(clone):
     """`verify` runs from any folder; one whose own project has `specs/claims` is no clone."""
     assert suite.find_suite(clone / "specs" / "claims") == clone
     assert suite.find_suite(clone.parent) == ROOT
-    (clone / "pyproject.toml").write_text('[project]\nname = "theirs"\n')
+    for text in (b'[project]\nname = "theirs"\n', b"\xff"):
+        (clone / "pyproject.toml").write_bytes(text)
+        assert suite.find_suite(clone) == ROOT
+    (clone / "pyproject.toml").unlink()
     assert suite.find_suite(clone) == ROOT
 
 

@@ -50,7 +50,8 @@ def server(home, archive, surroundings):
 
 
 def test_download_comes_third_and_is_kept(home, server):
-    """What no cache has is downloaded once, and then found in our cache."""
+    """What no cache has is downloaded once, and then found in our cache, which may be new."""
+    shutil.rmtree(home.cache)
     first, second = data.decide(), data.decide()
 
     assert (first.path, first.why) == (str(home.own), "downloaded now")
@@ -129,6 +130,26 @@ def test_a_host_that_is_not_found_is_told_in_words(surroundings):
 
     assert "no full MNIST on this machine, and no download (" in why
     assert "rrno" not in why
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [("http://a/x", ("a", 80)), ("https://a/x", ("a", 443)), ("https://a:7/x", ("a", 7))],
+)
+def test_the_server_is_called_where_its_address_says(url, place, surroundings):
+    """At the usual port of its kind, or its own; why it does not answer is told."""
+    called = []
+
+    def connect(address, timeout):
+        called.append((address, timeout))
+        raise OSError(111, "it is not at home")
+
+    surroundings.setattr(download, "URL", url)
+    surroundings.setattr(socket, "create_connection", connect)
+
+    assert "no download (it is not at home)" in data.decide().why
+    assert called == [(place, download.NETWORK_SECONDS)]
 
 
 @pytest.mark.slow

@@ -260,6 +260,7 @@ def test_a_path_is_used_or_is_an_error(write, arrays, tmp_path):
     assert "expected" in str(caught.value) or "home" in str(caught.value)
 
 
+<<<<<<< ours
 def pictures(n):
     """An archive with a file for each digit."""
     content = io.BytesIO()
@@ -267,6 +268,44 @@ def pictures(n):
         for number in range(n):
             archive.writestr(f"train/7/{number}.png", b"")
     return content.getvalue()
+=======
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros(1000, "M8[s]"), r"holds datetime64\[s\]: expected numbers"),
+        (np.zeros(1000, complex), "holds complex128: expected numbers"),
+        (np.full((1000, 10), 0.1), "holds ten values a label that are not one-hot"),
+        (np.arange(1000) % 257, "holds values from 0 to 256: expected 0 to 255, or 0 to 1"),
+        (np.full(1000, np.nan), "holds values from nan to nan: expected 0 to 255, or 0 to 1"),
+        (np.array([None] * 1000), "holds Python objects, as a pickle does"),
+    ],
+    ids=["dates", "complex", "not one-hot", "too large", "no numbers", "objects"],
+)
+def test_values_that_are_none_of_mnists_are_named(array, words, arrays, tmp_path):
+    """By their type or range, before they are compared with MNIST's bytes."""
+    with pytest.raises(DataError, match=rf"digits\.npz/y_test {words}"):
+        data.decide(str(write_npz(tmp_path, {**arrays, "y_test": array})))
+
+
+@pytest.mark.parametrize(
+    ("gone", "words"),
+    [
+        ("x_train", r"training images \(x_train, as in train-images-idx3-ubyte\); expected an"),
+        ("y_test", r"held-out labels \(y_test\); expected an"),
+    ],
+)
+def test_an_array_that_is_nowhere_is_named(gone, words, arrays, tmp_path):
+    """No note is blamed for it, nor a bad file that another array's name is on."""
+    write_files(tmp_path, arrays)
+    (tmp_path / IDX[gone]).unlink()
+    (tmp_path / "notes.txt").write_text("from the archive")
+    (tmp_path / "y_train.txt").write_text("5, 0, 4")
+
+    with pytest.raises(
+        DataError, match=f"^--data .*{tmp_path} has no file or array with MNIST's {words}"
+    ):
+        data.decide(str(tmp_path))
+>>>>>>> theirs
 
 
 GUILTY = {

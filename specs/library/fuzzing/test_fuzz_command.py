@@ -91,6 +91,27 @@ def replayed(folder, elsewhere):
     return subprocess.run(line, cwd=elsewhere, capture_output=True, text=True, check=False).stdout
 
 
+def test_a_search_gets_every_option(command, surroundings, tmp_path):
+    """What is looked for, how far, from which seed, and how the model reads images."""
+    surroundings.chdir(tmp_path)
+    asked = {}
+
+    def searched(*_, **how):
+        asked.update(how)
+        raise UsageError("enough.")
+
+    surroundings.setattr(outcomes, "Subject", lambda *given, **how: asked.update(how, m=given[0]))
+    surroundings.setattr(search, "Search", searched)
+    words = ["m.onnx", "--direction", "outlier", "--max-severity", 3, "--seed", 5, "--trust"]
+    words += ["--arch", "cnn", "--pixels", "0..255", "--input-shape", "784", "--logits"]
+    assert command("fuzz", *words, "--data", "mnist5k").code == 2
+
+    assert asked == {
+        "m": "m.onnx", "direction": "outlier", "severity": 3, "seed": 5, "trust": True, "arch": "cnn",
+        "pixels": (0, 255), "input_shape": "784", "outputs": "logits",
+    }  # fmt: skip
+
+
 @pytest.mark.slow
 def test_counterexamples_are_tests_that_fail_until_the_model_is_repaired(
     models, command, tmp_path_factory

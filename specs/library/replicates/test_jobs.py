@@ -1,6 +1,6 @@
 """One replicate of many: what its process is asked for, and how replicates become evidence."""
 
-import threading
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,9 +11,7 @@ import pytest
 from mnistrobust import engine, training
 from mnistrobust.conditions import Condition
 from mnistrobust.recipes import RECIPES
-from mnistrobust.replicates import Replicate, keys, many, progress, schedule
-from mnistrobust.replicates.progress import Board
-from mnistrobust.report import console
+from mnistrobust.replicates import Replicate, keys, many, schedule
 from mnistrobust.store import Entry, Store
 from specs.helpers import standin
 from specs.helpers.synthetic import WINS
@@ -46,6 +44,16 @@ def test_a_replicates_process_has_its_seed_data_and_store(tmp_path, monkeypatch)
     assert noted["apart"]
 
 
+def test_evidence_names_each_kind_of_machine_once(tmp_path, monkeypatch):
+    """In the order of their names, whichever made the first seed."""
+    names = iter("hgfedcbaa")
+    monkeypatch.setattr(many, "machine", lambda: next(names))
+    jobs = standin.jobs(tmp_path, 9)
+    many.replicate(jobs, make=standin.make, workers=1)
+
+    assert "".join(many.evidence_of(jobs, 1000).head.machines) == "abcdefgh"
+
+
 def test_evidence_has_each_seeds_own_figures(tmp_path):
     """Every column follows the order of the seeds, whichever replicate ended first."""
     jobs = standin.jobs(tmp_path, 3)
@@ -58,6 +66,7 @@ def test_evidence_has_each_seeds_own_figures(tmp_path):
     measured = found.claims[WINS]
     assert found.seeds == (1, 2, 3)
     assert found.head.images == 1000
+    assert found.head.command == "mnistrobust replicate --seeds 3 --data mnist5k"
     assert measured.figures["plain"] == tuple(each.figures["plain"] for each in outcomes)
     for name in ("margin", "halved", "doubled"):
         assert measured.margins[name] == tuple(getattr(each, name) for each in outcomes)
@@ -144,130 +153,6 @@ def test_a_killed_replicate_is_tried_once_more(tmp_path):
     assert len(list((tmp_path / "always").glob("seed-*.json"))) == 2
 
 
-def test_progress_is_the_share_of_the_work_that_is_done(tmp_path):
-    """A network in training counts by its epochs, and every network by its cost."""
-    board = Board(tmp_path)
-    board.plan({"ann": ("ann", 10.0), "rnn": ("rnn", 30.0)})
-    board.report("rnn", 5, 10)
-    half = board.look()
-    board.report("ann", 10, 10)
-    board.finish("ann")
-
-    assert (half.done, half.total, half.fraction) == (0, 2, 15 / 40)
-    assert half.running == ("training rnn 5/10",)
-    assert (board.look().done, board.look().fraction) == (1, pytest.approx(10 / 40))
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """A clock that stands, and the function that sets it."""
-
-    def set_to(seconds):
-        monkeypatch.setattr(progress.time, "time", lambda: 1000.0 + seconds)
-
-    set_to(0)
-    return set_to
-
-
-def test_the_time_left_is_measured_for_each_kind_of_network(tmp_path, clock):
-    """A cheap network says nothing of a dear one, once that is measured; before, the costs do."""
-    board = Board(tmp_path)
-    board.plan({"ann": ("ann", 1.0), "rnn": ("rnn", 10.0), "rnn_noisy": ("rnn", 20.0)})
-    clock(50)  # compiling costs time, and is no part of any training
-    board.report("ann", 0, 10)
-    assert board.look().left is None
-    clock(51)
-    board.report("ann", 5, 10)
-    by_cost = board.look().left
-    clock(52)
-    board.finish("ann")
-    board.report("rnn", 0, 10)
-    clock(60)
-    board.report("rnn", 1, 10)
-    measured = board.look()
-    clock(64)
-
-    assert by_cost == 2 * (0.5 + 10 + 20)  # seconds for a cost of 1
-    assert measured.left == 8 * (9 + 20)  # seconds for a cost of 1
-    assert board.look().left == measured.left - 4
-    assert measured.fraction == pytest.approx((2 + 8) / (2 + 80 + 160))
-    assert str(measured) == "training rnn 1/10 · 1 of 3 done · about 4 min left"
-
-
-def test_the_time_left_for_seeds_counts_rounds_of_workers(tmp_path, monkeypatch):
-    """The first of two that run side by side has not taken the time of two."""
-    now, told = [0.0], []
-
-    def attempts(jobs, *_):
-        for job in jobs:
-            now[0] += 10.0 * (job.seed % 2)  # two end at a time
-            yield job, many._attempt(job, standin.make)[1], None
-
-    monkeypatch.setattr(many, "_attempts", attempts)
-    monkeypatch.setattr(many.time, "monotonic", lambda: now[0])
-    jobs = standin.jobs(tmp_path, 5)
-
-    many.replicate(jobs, workers=2, finished=lambda *each: told.append(each))
-
-    left = [seconds for _, _, seconds in told[:6]]
-    assert left == [None, 20.0, 20.0, 10.0, 10.0, 0.0]
-
-
-def test_a_pipe_hears_that_the_last_note_still_stands(monkeypatch):
-    """Nothing is silent for long."""
-    notes, again = [], threading.Event()
-
-    def note(text):
-        notes.append(text)
-        _ = text == "predicting clean · 0 s so far" and again.set()
-
-    monkeypatch.setattr(console, "note", note)
-    monkeypatch.setattr(console, "_SILENCE", 0.01)
-    with console.progress() as tell:  # may say that it is starting, where the first step comes late
-        tell("predicting clean", 0.0)
-        assert again.wait(30)
-
-    first = notes.index("predicting clean")
-    assert notes[first + 1] == "predicting clean · 0 s so far"
-
-
-def test_a_pipe_gets_no_line_for_each_step(monkeypatch):
-    """The first one at once, and the last one at the end."""
-    notes = []
-    monkeypatch.setattr(console, "note", notes.append)
-
-    with console.progress() as tell:
-        for name in ("clean", "inverted", "blank"):
-            tell(f"predicting {name}", 0.0)
-
-    assert notes == ["predicting clean", "predicting blank"]
-
-
-def test_processes_side_by_side_share_what_is_left(tmp_path, clock):
-    """But one training does not end earlier because another process is idle."""
-    board = Board(tmp_path)
-    board.plan({"rnn": ("rnn", 10.0), "ann": ("ann", 10.0), "cnn": ("cnn", 80.0)})
-    board.report("rnn", 0, 10)
-    clock(5)
-    board.report("rnn", 5, 10)
-    (tmp_path / "0.process").write_text('["ann", 5, 10, "training", 1000.0, 1005.0]')
-
-    assert board.look().left == 80.0
-
-    (tmp_path / "0.process").write_text('["cnn", 7, 8, "training", 935.0, 1005.0]')
-
-    assert board.look().left == pytest.approx((5 + 10 + 10) / 2)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(None, ""), (0.4, "about 0 s left"), (99, "about 99 s left"), (100, "about 2 min left"), (9000, "about 2.5 h left")],
-)  # fmt: skip
-def test_a_time_is_said_in_the_unit_that_one_would_use(seconds, said):
-    """An unknown one is not said."""
-    assert progress.time_left(seconds) == said
-
-
 @pytest.fixture
 def given(monkeypatch):
     """Weights and a learning curve that every training ends with, and which recipes were trained."""
@@ -323,6 +208,40 @@ def test_a_network_is_trained_once_and_comes_back_as_it_was(given, board, mnist5
     assert calls == [(RECIPE, "mnist5k", 3)]
     label = f"{RECIPE} (seed 3)"
     assert board.told == ["", (label, 0, 10), (label, 10, 10)]
+    Replicate(4, mnist5k.source, Store(tmp_path)).trained(RECIPE)
+    assert calls[1:] == [(RECIPE, "mnist5k", 4)]
+
+
+@pytest.mark.usefixtures("rebuilt", "given")
+def test_a_wait_for_another_process_is_told(board, mnist5k, tmp_path, monkeypatch, capsys):
+    """On the board until it ends, or in a line."""
+
+    @contextmanager
+    def lock(*_, waiting):
+        waiting("waiting for it")
+        yield True
+
+    monkeypatch.setattr(Store, "lock", lock)
+    for each in (board, None):
+        Replicate(1, mnist5k.source, Store(tmp_path / str(each)), each).trained(RECIPE)
+
+    assert board.told[:2] == ["waiting for it", ""]
+    assert capsys.readouterr().err == "mnistrobust: waiting for it\n"
+
+
+@pytest.mark.usefixtures("rebuilt")
+def test_a_network_that_the_store_loses_is_not_trained_again(given, mnist5k, tmp_path):
+    """Its task goes on with the one in hand: it holds the lock that another training waits for."""
+
+    class Losing(Store):
+        def put(self, *_):
+            return None
+
+    given[0].weights[0] = np.eye(784, 10, dtype=np.float32)
+    replicate = Replicate(0, mnist5k.source, Losing(tmp_path))
+    replicate.fulfil(replicate.task(RECIPE, ["clean"]))
+
+    assert len(given[1]) == 1
 
 
 def test_a_task_evaluates_what_is_missing(given, rebuilt, board, mnist5k, tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mnistrobust.errors import MnistRobustError, UsageError
-from mnistrobust.replicates import cluster, many
+from mnistrobust.replicates import cluster, keys, many
 from mnistrobust.replicates.many import ReplicateKilledError
 from specs.helpers import ROOT, standin
 from specs.helpers.processes import PATIENCE, psutil, wait_for
@@ -66,8 +66,7 @@ def test_runs_add_up_to_the_same_bytes(tmp_path):
     parts = evidence(tmp_path / "parts", finished=lambda *each: told.append(each[:2]))
 
     assert parts == evidence(tmp_path / "whole")
-    assert told[0] == (3, COUNT)
-    assert told[-1] == (COUNT, COUNT)
+    assert told == [(done, COUNT) for done in (3, 4, 5, 6, 7, 8, 8)]
     assert not list((tmp_path / "parts" / "unfinished").iterdir())
 
 
@@ -157,6 +156,20 @@ def test_what_other_code_made_has_its_own_folder(what, tmp_path, monkeypatch, mn
     assert many.replicates_folder(tmp_path, mnist5k.source) != before
 
 
+def test_few_variables_and_numbas_file_are_part_of_what_a_result_depends_on(monkeypatch, tmp_path):
+    """Those that change how libraries round; others would make every machine another."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NPY_DISABLE_CPU_FEATURES", "AVX2")
+    monkeypatch.setenv("EDITOR", "vi")
+    (tmp_path / ".numba_config.yaml").write_text("fastmath: 1")
+
+    found = keys.surroundings.__wrapped__()
+
+    assert found["NPY_DISABLE_CPU_FEATURES"] == "AVX2"
+    assert found["numba"] == "fastmath: 1"
+    assert "EDITOR" not in found
+
+
 @pytest.mark.parametrize("what", ["code_digests", "versions", "surroundings"])
 def test_workers_elsewhere_need_the_same_code_versions_and_variables(what, monkeypatch, mnist5k):
     """One that differs in any of them is refused."""
@@ -214,13 +227,23 @@ def write_spec(job, text):
     (job.clone / "specs" / "claims" / "test_ann.py").write_text(text)
 
 
-def test_results_that_a_killed_attempt_left_are_not_read(job, monkeypatch):
-    """An attempt that writes none has none."""
+@pytest.mark.parametrize(
+    ("code", "kind", "reason"),
+    [
+        (0, MnistRobustError, "exit code 0"),
+        (1, MnistRobustError, "exit code 1"),
+        (-9, ReplicateKilledError, "signal 9"),
+    ],
+)
+def test_results_that_a_killed_attempt_left_are_not_read(code, kind, reason, job, monkeypatch):
+    """An attempt that writes none has none; whether it was killed is told apart."""
     (job.folder / "results.json").write_text(standin.make(job))
-    monkeypatch.setattr(many, "run_pytest", lambda *_, **__: 1)
+    monkeypatch.setattr(many, "run_pytest", lambda *_, **__: code)
 
-    with pytest.raises(MnistRobustError, match="Seed 1: pytest ended without results"):
+    said = rf"Seed 1: pytest ended without results \({reason}\)"
+    with pytest.raises(MnistRobustError, match=said) as caught:
         many.make_replicate(job)
+    assert caught.type is kind
 
 
 @pytest.mark.slow

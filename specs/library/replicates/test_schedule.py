@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -31,10 +32,12 @@ def test_there_are_no_more_processes_than_tasks_cores_and_memory_allow(monkeypat
     memory(10**15)
     assert schedule.worker_count(1) == 1
     assert 1 <= schedule.worker_count(10**6) <= cores
+    monkeypatch.setattr("joblib.cpu_count", lambda: 9)
+    assert schedule.worker_count(10**6) == 9
     memory(0)
     assert schedule.worker_count(10**6) == 1
     memory(3 * schedule.MEMORY_PER_WORKER + 1)
-    assert schedule.worker_count(10**6) <= 3
+    assert schedule.worker_count(10**6) == 3
 
 
 def test_free_memory_is_the_systems(monkeypatch):
@@ -58,6 +61,66 @@ def test_complete_tasks_start_no_process(rehearsal, monkeypatch):
     schedule.prepare(
         rehearsal, [rehearsal.task("ann_1000", ["clean", "offset-noise"])] * 2, workers=2
     )
+
+
+@pytest.mark.parametrize(("workers", "processes"), [(1, 0), (2, 2), (9, 3)])
+def test_no_more_processes_start_than_there_is_to_do(
+    workers, processes, rehearsal, tmp_path, monkeypatch
+):
+    """A network or a perturbation each, and none beside the only one; they end with the command."""
+    started, last = [], []
+
+    def start(*, target, args, daemon):
+        assert daemon
+        started.append((target, args[1]))
+        return SimpleNamespace(start=bool, join=lambda *_: None, is_alive=lambda: False)
+
+    spawn = {"spawn": SimpleNamespace(Process=start)}
+    monkeypatch.setattr(schedule.multiprocessing, "get_context", spawn.__getitem__)
+    for name in ("_interrupts_held", "_main_hidden", "limit_threads"):
+        monkeypatch.setattr(schedule, name, nullcontext)
+    monkeypatch.setattr(schedule, "work", lambda _, tasks: last.append(tasks))
+    replicate = Replicate(5, rehearsal.source, Store(tmp_path))
+    tasks = [replicate.task("ann_1000", ["clean", "blur:1", "blur:2", "rotate:5"])]
+
+    schedule.prepare(replicate, tasks, workers)
+
+    assert started == [(schedule._join, tasks)] * processes
+    assert last == [tasks]
+
+
+def test_what_another_process_works_on_is_left_to_it(rehearsal, tmp_path, monkeypatch):
+    """Networks, the dearest first, then perturbations: nobody waits; all work is announced."""
+    asked, held, planned, done = [], [], [], []
+    board = SimpleNamespace(plan=planned.append)
+    replicate = Replicate(3, rehearsal.source, Store(tmp_path), board)
+
+    @contextmanager
+    def lock(_, key, *, wait):
+        asked.append((key.label.partition("-")[0], wait))
+        yield len(asked) in held
+
+    monkeypatch.setattr(Store, "lock", lock)
+    monkeypatch.setattr(schedule, "_compile", lambda *_, **__: None)
+    monkeypatch.setattr(Replicate, "fulfil", lambda _, task: done.append(task.recipe.name))
+    monkeypatch.setattr(
+        Replicate, "evaluate_together", lambda _, same: done.append([t.recipe.name for t in same])
+    )
+    tasks = [
+        replicate.task("ann_1000", ["clean", "blur:1"]),
+        replicate.task("rnn", ["rotate:5", "blur:1"]),
+    ]
+    for held[:] in ([1, 4], [2, 3]):
+        asked.clear()
+        schedule.work(replicate, tasks)
+
+    names = ("rnn", "ann_1000", "blur", "rotate")
+    assert asked == [(name, False) for name in names]
+    assert done == ["rnn", ["rnn"], "ann_1000", ["ann_1000", "rnn"]]
+    assert {name: kind for name, (kind, _) in planned[0].items()} == {
+        "rnn (seed 3)": "rnn", "ann_1000 (seed 3)": "ann",
+        "blur 1 (seed 3)": "evaluation", "rotate 5 (seed 3)": "evaluation",
+    }  # fmt: skip
 
 
 @pytest.mark.slow

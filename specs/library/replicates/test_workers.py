@@ -6,8 +6,9 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from mnistrobust.errors import MnistRobustError, UsageError
-from mnistrobust.replicates import Replicate, cluster
+from mnistrobust.replicates import Replicate, cluster, many
 from mnistrobust.store import Entry, Store
+from specs.helpers import standin
 from specs.helpers.processes import psutil
 
 
@@ -39,6 +40,7 @@ class Client:
 
     def __init__(self, workers, script):
         self.workers, self.script, self.calls, self.looks = workers, script, [], 0
+        self.asked = {}
 
     def scheduler_info(self, *, n_workers):
         assert n_workers == -1  # all of them: Dask tells five by default
@@ -52,7 +54,9 @@ class Client:
         future = Future((call.__name__, *given), worker)
         if call is cluster._facts_there:
             facts = self.workers[worker][1]
-            future.end(facts, facts if isinstance(facts, Exception) else None)
+            self.asked[worker] = future
+            if facts:
+                future.end(facts, facts if isinstance(facts, Exception) else None)
         else:
             self.calls.append(future)
         return future
@@ -115,7 +119,7 @@ def test_a_worker_has_as_many_seeds_as_threads_and_a_lost_one_is_replaced(source
     said = capsys.readouterr().err
     assert "Worker one: 2 seeds at a time." in said
     assert f"Worker other is refused: numpy 1.0, here {ours['numpy']}; more 9, here none." in said
-    assert "Worker bare is refused: no MNIST." in said
+    assert said.count("Worker bare is refused: no MNIST.") == 1
     assert "Worker broken is refused: bad." in said
     assert "Worker two is gone: another makes seed 3." in said
     assert client.looks == 4
@@ -145,8 +149,12 @@ def test_a_run_ends_where_no_worker_can_ever_take_a_seed(source, monkeypatch):
     """At once where all are refused; after a minute without any, counted from the last good one."""
     ours, now = cluster.facts(source), [0.0]
     monkeypatch.setattr(cluster.time, "monotonic", lambda: now[0])
+    late = Client(
+        {"a": (1, "x"), "b": (1, None)}, lambda client, look: look < 3 or client.asked["b"].end("y")
+    )
     with pytest.raises(UsageError, match="all its workers are refused"):
-        made(Client({"a": (1, "x"), "b": (1, "y")}, lambda *_: None), [1], source)
+        made(late, [1], source)
+    assert late.looks == 3
 
     def script(client, look):
         now[0] += 50
@@ -159,7 +167,7 @@ def test_a_run_ends_where_no_worker_can_ever_take_a_seed(source, monkeypatch):
         made(client, [1], source)
     assert client.looks == 5  # busy until look 3, at 150 s
 
-    held = Client({}, lambda client, look: client.workers.update(a=(1, ours)))
+    held = Client({}, lambda client, _: client.workers.update(a=(1, ours)))
     found = cluster.replicates([1], source, held, None)
     monkeypatch.setattr(cluster.time, "sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
@@ -191,7 +199,7 @@ def test_trained_networks_are_kept_and_progress_is_told(source, tmp_path, monkey
         cluster.networks(["ann", "cnn"], [1, 2, 3, 4], source, store, "there", tell)
 
     recipes = client.calls[0].call[3].keywords["recipes"]
-    assert recipes == {1: ["cnn"], **dict.fromkeys((2, 3, 4), ["ann", "cnn"])}
+    assert recipes == {1: ["cnn"], **{seed: ["ann", "cnn"] for seed in (2, 3, 4)}}
     assert len(store.entries()) == 4
     assert told == [
         ("seeds to train by there: 4", 0),
@@ -242,12 +250,40 @@ def test_a_task_that_nobody_waits_for_ends_its_processes(tmp_path, monkeypatch):
 
     children = [child("ours", "python", f"--store={tmp_path}/x"), child("other", "python", "/y")]
     monkeypatch.setattr(cluster, "_LOOK_SECONDS", 0)
-    ours = SimpleNamespace(children=lambda recursive: children)
+    ours = SimpleNamespace(children=lambda **_: children)
     monkeypatch.setattr(psutil(), "Process", lambda: ours)
 
     cluster._end_if_cancelled(SimpleNamespace(state=SimpleNamespace(tasks=Tasks())), "k", tmp_path)
 
     assert ended == ["ours"]
+
+
+def test_replicates_of_workers_are_kept_as_those_of_this_machine(source, tmp_path, monkeypatch):
+    """Each is made in a worker's folder; what is stored is asked of nobody."""
+    made_in = []
+
+    def make(job):
+        made_in.append((job.seed, job.folder.name))
+        return standin.make(job)
+
+    def script(client, _):
+        for future in client.calls[len(made_in) :]:
+            _, seed, _, attempt = future.call
+            future.end(attempt(seed, source, tmp_path / f"worker {seed}"))
+
+    client = Client({"a": (2, cluster.facts(source))}, script)
+    monkeypatch.setattr(cluster, "connect", {"there": client}.__getitem__)
+    jobs = standin.jobs(tmp_path / "here", 3)
+    many.replicate(jobs[:1], make=standin.make, workers=1)
+
+    told = []
+    where = {"backend": "dask", "scheduler": "there", "workers": 1, "make": make}
+    for _ in range(2):
+        many.replicate(jobs, finished=lambda done, *_: told.append(done), **where)
+
+    assert told == [1, 2, 3, 3, 3, 3]
+    assert made_in == [(2, "worker 2"), (3, "worker 3")]
+    assert [many.stored(job) is None for job in jobs] == [False] * 3
 
 
 def test_a_scheduler_is_given_ten_seconds_and_is_no_default(monkeypatch):

@@ -136,6 +136,11 @@ def test_a_damaged_entry_is_set_aside_and_made_anew(damage, store):
     store.put(KEY, entry())
     assert store.path(KEY).read_bytes() == whole
 
+    store.path(KEY).write_bytes(damage(whole))
+    with pytest.warns(StoreWarning, match="Set aside a damaged entry"):
+        assert Store(store.root).get(KEY) is None
+    assert len(list((store.root / "broken").iterdir())) == 2
+
 
 def test_a_damaged_entry_has_no_facts_and_stays_where_it_is(store):
     """Whoever lists what is stored passes it over; reading it sets it aside."""
