@@ -5,6 +5,7 @@ import numpy as np
 from mnistrobust.fuzzing.findings import findings_of
 from mnistrobust.fuzzing.outcomes import Subject
 from mnistrobust.fuzzing.search import Search
+from mnistrobust.fuzzing.targets import OUTLIER
 from mnistrobust.perturbations import PERTURBATIONS
 
 READS = {"input_shape": "784", "pixels": (0, 1), "outputs": "probabilities"}
@@ -64,3 +65,40 @@ def nan_where(oracle, fails):
         return outputs
 
     return model
+
+
+def digits_fade(dataset):
+    """A model that sees ever less in pale digits, and some 7s as 8s; what is plain, it cannot read."""
+    oracle = Oracle(dataset, lightest_seven)
+
+    def model(images):
+        inked, dark = (images > 0).sum(axis=1), images.max(axis=1)
+        for what, meets in {
+            "no ink": inked == 0,
+            "a dot": inked == 1,
+            "grey": (images.min(axis=1) == dark) & (dark > 0.4) & (dark < 0.6),
+        }.items():
+            if meets.any():
+                raise ValueError(what)
+        right = oracle(images)
+        top = right.argmax(axis=1)
+        early = np.array([0.75, 8, 7, 0.75, 6, *[0.75] * 5])[top]
+        outputs = fading(right, early * (1 - dark))
+        outputs[(dark < 0.1) | (top == 3)] = np.nan
+        return outputs
+
+    return searched(model, dataset, 1200, digits=range(27, 9, -1))
+
+
+def outliers_are_digits(dataset):
+    """A model for which light noise is a 3, and some other noise no number."""
+
+    def model(images):
+        light = (images.min(axis=1) > 0.25).astype(float)[:, None]
+        outputs = light * (0.96875 * np.eye(10)[[3]] + 0.003125) + (1 - light) * 0.1
+        outputs[np.isclose(images[:, 0], 51 / 255, atol=1e-3) & (images.max(axis=1) > 0.25)] = (
+            np.nan
+        )
+        return outputs
+
+    return searched(model, dataset, 3500, ("brightness",), direction=OUTLIER)

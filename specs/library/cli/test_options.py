@@ -42,14 +42,11 @@ from mnistrobust.mutants.matrix import Matrix, Trial
 from mnistrobust.replicates import Replicate, many
 from mnistrobust.report import console, pictures
 from mnistrobust.store import Store
-<<<<<<< ours
 from mnistrobust.sweeps import picture as sweep_picture
 from mnistrobust.sweeps import sweep as sweeps
 from mnistrobust.sweeps.curves import Ladder
 from mnistrobust.sweeps.sweep import Sweep
-=======
 from specs.helpers import ROOT
->>>>>>> theirs
 from specs.helpers.runs_by_hand import SOURCE, run
 from specs.helpers.synthetic import WINS, measured, spread
 from specs.helpers.synthetic import evidence as evidence_of

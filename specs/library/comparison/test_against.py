@@ -44,8 +44,18 @@ def few(mnist5k, monkeypatch):
 
 @pytest.fixture
 def one_process(monkeypatch):
-    """Train in this process: those of `compare --seeds` are started by its slow specs."""
-    monkeypatch.setattr(seeds, "in_processes", lambda call, calls, _: starmap(call, calls))
+    """Train in this process: those of `compare --seeds` are started by its slow specs.
+
+    Returns the numbers of workers that were asked for.
+    """
+    asked = []
+
+    def here(call, calls, workers):
+        asked.append(workers)
+        return starmap(call, calls)
+
+    monkeypatch.setattr(seeds, "in_processes", here)
+    return asked
 
 
 def session(few, label):
@@ -98,8 +108,7 @@ def test_what_does_not_train_is_one_line(train, why, few, tmp_path, surroundings
     assert str(raised.value) == f"no_training:train: {says}: {why}."
 
 
-@pytest.mark.usefixtures("one_process")
-def test_networks_are_kept_until_their_code_changes(few, tmp_path, surroundings):
+def test_networks_are_kept_until_their_code_changes(few, tmp_path, surroundings, one_process):
     """Seeds 1 to K, each its own network; the second time, and after a comment, none is trained."""
     surroundings.chdir(tmp_path)
     file, store, told = tmp_path / "my_training_code.py", Store(tmp_path / "store"), []
@@ -108,7 +117,8 @@ def test_networks_are_kept_until_their_code_changes(few, tmp_path, surroundings)
         told.clear()
         surroundings.delitem(seeds.sys.modules, "my_training_code", raising=False)
         given, tell = "my_training_code:train", lambda _, done: told.append(done)
-        return open_side(given, few.source, store, networks=networks, workers=1, tell=tell)
+        how = {"networks": networks, "workers": 7, "on": ("rotate:15",)}
+        return open_side(given, few.source, store, tell=tell, **how)
 
     file.write_text(TRAIN)
     side, trained = opened(2), [*told]
@@ -120,6 +130,8 @@ def test_networks_are_kept_until_their_code_changes(few, tmp_path, surroundings)
     other = opened(1)
 
     assert (side.seeds, trained, kept, commented, len(told)) == ((1, 2), [0, 0.5, 1], 0, 0, 2)
+    assert one_process == [2, 1], "no more than networks"
+    assert {"rotate:15"} < {*side.sets} == {*again.sets}
     first, second = side.sets["uniform"].prediction
     assert (first != second).any()
     assert np.array_equal(again.sets["uniform"].prediction, side.sets["uniform"].prediction)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mnistrobust.comparison import page, text
-from mnistrobust.comparison.sides import DIGITS, PERTURBED
+from mnistrobust.comparison.sides import DIGITS, PERTURBED, SCALE
 from mnistrobust.comparison.verdict import BETTER, FIGURES, SAME, WORSE, compare
 from mnistrobust.errors import UsageError
 from specs.helpers.sides import side
@@ -93,6 +93,17 @@ def test_a_tolerance_accepts_what_it_says(mnist5k):
     assert (accuracy(), accuracy(accuracy=0.01), accuracy(accuracy=0.1)) == (WORSE, WORSE, None)
     with pytest.raises(UsageError, match="Unknown figure 'acuracy': did you mean 'accuracy'"):
         accuracy(acuracy=0.1)
+
+
+def test_calibration_is_the_mean_gap_of_each_bin(mnist5k):
+    """Doubt of the right ones in one bin does not make up for certainty of wrong ones in the next."""
+    new = side(mnist5k, wrong={"clean": 100})
+    sure = np.where(np.arange(1000) < 100, 0.95, 0.88)[None]
+    clean = replace(new.sets["clean"], confidence=(sure * SCALE).astype(np.uint16))
+    found = compare(side(mnist5k), replace(new, sets={**new.sets, "clean": clean}), mnist5k)
+
+    (row,) = (each for each in found.rows if each.name == "calibration on clean")
+    assert row.new == pytest.approx(0.1 * 0.95 + 0.9 * 0.12, abs=1e-4)
 
 
 def test_seeds_have_to_match(mnist5k):

@@ -260,7 +260,6 @@ def test_a_path_is_used_or_is_an_error(write, arrays, tmp_path):
     assert "expected" in str(caught.value) or "home" in str(caught.value)
 
 
-<<<<<<< ours
 def pictures(n):
     """An archive with a file for each digit."""
     content = io.BytesIO()
@@ -268,7 +267,8 @@ def pictures(n):
         for number in range(n):
             archive.writestr(f"train/7/{number}.png", b"")
     return content.getvalue()
-=======
+
+
 @pytest.mark.parametrize(
     ("array", "words"),
     [
@@ -305,7 +305,6 @@ def test_an_array_that_is_nowhere_is_named(gone, words, arrays, tmp_path):
         DataError, match=f"^--data .*{tmp_path} has no file or array with MNIST's {words}"
     ):
         data.decide(str(tmp_path))
->>>>>>> theirs
 
 
 GUILTY = {

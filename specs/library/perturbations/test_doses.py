@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from mnistrobust.perturbations import (
     PERTURBATIONS,
     definition,
     dosed,
+    geometry,
     perturbation,
     perturbation_named,
 )
@@ -182,3 +184,14 @@ def test_a_function_that_returns_another_shape_is_named(own):
 
     with pytest.raises(ImageError, match=r"my_fading:fade: expected images \(2, 28, 28\)"):
         fade(np.zeros((2, 784)), 0.5, np.random.default_rng(0))
+
+
+def test_a_motion_of_a_pixel_is_seen_from_two_places():
+    """A quarter of a pixel to either side, along a level line: no more of them, and no fewer."""
+    dot = np.zeros((1, 28, 28))
+    dot[0, 12, 17] = 1
+    level = SimpleNamespace(uniform=lambda _, __, shape: np.zeros(shape))
+
+    after = geometry.motion_blur(dot, 1, level)
+
+    np.testing.assert_allclose(after[0, 12, 15:20], [0, 0.125, 0.75, 0.125, 0], atol=1e-9)

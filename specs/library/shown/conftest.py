@@ -19,7 +19,7 @@ _VARIES = {  # by the machine or the day
     r"sha256-[\w+/=]+": "sha256",
     r"\b[0-9a-f]{64}\b": "digest",
     r"20\d\d-\d\d-\d\d([T ][\d:]+)?(\+00:00)?( UTC)?": "date",
-    r" \(test_shown\.py:\d+\)": "",
+    r" \(oracle\.py:\d+\)": "",
     r"(?s)(<style>).*?(</style>)": r"\1\2",
     r"(?s)(<script>).*?(</script>)": r"\1\2",
 }

@@ -31,7 +31,6 @@ from mnistrobust.evidence import load
 from mnistrobust.evidence.results import Outcome
 from mnistrobust.fuzzing import counterexamples
 from mnistrobust.fuzzing import text as findings_text
-from mnistrobust.fuzzing.targets import OUTLIER
 from mnistrobust.judging.ledger import ledger_of
 from mnistrobust.mutants import tables as mutants_tables
 from mnistrobust.mutants.matrix import Matrix, Trial, markdown
@@ -46,7 +45,7 @@ from mnistrobust.sweeps import text as sweeps_text
 from mnistrobust.sweeps.curves import Curve, ladder
 from mnistrobust.sweeps.picture import draw
 from mnistrobust.sweeps.sweep import Sweep
-from specs.helpers.oracle import Oracle, fading, lightest_seven, searched
+from specs.helpers.oracle import digits_fade, outliers_are_digits
 from specs.helpers.reports import CENTRES, SOURCE, Page, figures, run
 from specs.helpers.sides import side
 from specs.helpers.synthetic import (
@@ -223,43 +222,6 @@ def test_changes(as_before, capsys, tmp_path):
 
 
 # search and sweeps ------------------------------------------------------------------------------
-
-
-def digits_fade(dataset):
-    """A model that sees ever less in pale digits, and some 7s as 8s; what is plain, it cannot read."""
-    oracle = Oracle(dataset, lightest_seven)
-
-    def model(images):
-        inked, dark = (images > 0).sum(axis=1), images.max(axis=1)
-        for what, meets in {
-            "no ink": inked == 0,
-            "a dot": inked == 1,
-            "grey": (images.min(axis=1) == dark) & (dark > 0.4) & (dark < 0.6),
-        }.items():
-            if meets.any():
-                raise ValueError(what)
-        right = oracle(images)
-        top = right.argmax(axis=1)
-        early = np.array([0.75, 8, 7, 0.75, 6, *[0.75] * 5])[top]
-        outputs = fading(right, early * (1 - dark))
-        outputs[(dark < 0.1) | (top == 3)] = np.nan
-        return outputs
-
-    return searched(model, dataset, 1200, digits=range(27, 9, -1))
-
-
-def outliers_are_digits(dataset):
-    """A model for which light noise is a 3, and some other noise no number."""
-
-    def model(images):
-        light = (images.min(axis=1) > 0.25).astype(float)[:, None]
-        outputs = light * (0.96875 * np.eye(10)[[3]] + 0.003125) + (1 - light) * 0.1
-        outputs[np.isclose(images[:, 0], 51 / 255, atol=1e-3) & (images.max(axis=1) > 0.25)] = (
-            np.nan
-        )
-        return outputs
-
-    return searched(model, dataset, 3500, ("brightness",), direction=OUTLIER)
 
 
 @pytest.mark.parametrize("found", [digits_fade, outliers_are_digits])

@@ -13,6 +13,7 @@ from mnistrobust.errors import UsageError
 from mnistrobust.evaluations import Evaluation
 from mnistrobust.metrics import share
 from mnistrobust.replicates import Replicate, cluster
+from mnistrobust.report import console
 from mnistrobust.store import Store
 from mnistrobust.sweeps.curves import ladder
 from mnistrobust.sweeps.sweep import _scores, sweep
@@ -141,6 +142,19 @@ def test_a_scheduler_is_asked_for_recipes_alone(fading, rehearsal, swept, monkey
             swept({RECIPE: None}, scheduler="tcp://a:1", networks=networks)
     assert swept({"fading": fading}, scheduler="tcp://a:1").seeds == {"fading": ()}
     assert swept({RECIPE: None}, BRIGHTER[:0], rehearsal.store).seeds == {RECIPE: (0,)}
+
+
+def test_networks_are_trained_by_so_many_workers(mnist5k, tmp_path, monkeypatch):
+    """All recipes of a seed at once."""
+    asked = []
+    monkeypatch.setattr(
+        console, "prepare", lambda _, tasks, workers: asked.append((tasks, workers))
+    )
+    sweep(
+        dict.fromkeys(["ann", RECIPE]), [], mnist5k.source, Store(tmp_path), workers=3, networks=2
+    )
+
+    assert [(len(tasks), workers) for tasks, workers in asked] == [(2, 3)] * 2
 
 
 def test_a_recipe_is_swept_as_its_network_is(rehearsal, swept, capsys):
