@@ -161,7 +161,8 @@ def _weights(path: Path, arch: str | None, *, npz: bool) -> File:
 
     from mnistrobust.models import ARCHITECTURES
 
-    arrays = dict(np.load(path, allow_pickle=False)) if npz else load_file(path)
+    with np.load(path, allow_pickle=False) if npz else nullcontext(load_file(path)) as found:
+        arrays = dict(found)
     if arch is None or arch not in ARCHITECTURES:
         raise ModelError(f"a file of weights: name its --arch: {', '.join(ARCHITECTURES)}")
     numbered = [name for name in arrays if re.fullmatch(r"[a-z_]+\d{1,3}", name)]

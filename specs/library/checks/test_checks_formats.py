@@ -197,6 +197,7 @@ def test_what_a_file_may_do_is_asked_before_it_is_read(tmp_path, monkeypatch):
     for refused in (lambda: file.recorded_for("odd", 1), lambda: opened(path, "net")):
         with pytest.raises((ModelError, ValueError), match="allow_pickle=False"):
             refused()
+    file.recorded.close()
 
     path.write_bytes(b"\x89HDF")
     monkeypatch.setattr(formats, "TRUSTED", {"HDF5": lambda _: File(len, ("n", 784))})

@@ -18,6 +18,7 @@ FOLDER = Path(__file__).parent
 _VARIES = {  # by the machine or the day
     r"sha256-[\w+/=]+": "sha256",
     r"\b[0-9a-f]{64}\b": "digest",
+    r'("(tensorflow|keras|numpy|numba|scipy)": )"[^"]+"': r'\1"version"',
     r"20\d\d-\d\d-\d\d([T ][\d:]+)?(\+00:00)?( UTC)?": "date",
     r" \(oracle\.py:\d+\)": "",
     r"(?s)(<style>).*?(</style>)": r"\1\2",
