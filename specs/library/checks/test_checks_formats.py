@@ -39,6 +39,7 @@ ZIP = "a zip that is neither"
         ("a.ONNX", b"\xff" * 20, "ONNX"),
         ("a.bin", b"\x08\x08\xff", "ONNX"),
         ("a.onnx", b"oid sha256:9\n", "a text"),
+        ("saved_model.pb", b"\x08\x01", "one file of a SavedModel: name its folder"),
         ("a/saved_model.pb", b"", "SavedModel"),
         ("a/b.pb", b"", "a folder without saved_model.pb"),
     ],

@@ -368,6 +368,7 @@ def test_names_of_recipes_and_conditions_are_inert():
         ('{"model": "old:predict"}', ", in place of the report on old:predict"),
         ("[]", ""),
         ("{", ""),
+        pytest.param("[" * 100_000, "", id="deep"),
     ],
 )
 def test_whose_report_is_replaced_is_said(text, said, tmp_path):

@@ -343,7 +343,13 @@ def test_report(name, seeds, command, as_before, tmp_path):
 def test_claims(command, as_before, tmp_path, surroundings):
     surroundings.setattr(curves, "load", lambda: CURVES)
     words = ("--evidence", evidence_of("mnist", tmp_path))
-    texts = [command("claims", *words, *more).out for more in ((), ("--markdown",), (WINS,))]
+    cases = (), ("--markdown",), (WINS,), (FAILS_ON_NOISY,)
+    texts = [command("claims", *words, *more).out for more in cases]
+    rehearsal = ("--data", "mnist5k", "--evidence")
+    texts += [
+        command("claims", *rehearsal, "none").out,
+        command("claims", FIVES, *rehearsal, evidence_of("mnist5k", tmp_path)).out,
+    ]
     found = json.loads(command("claims", WINS, *words, "--json").out)
     texts += [
         values(found),
@@ -383,7 +389,9 @@ def test_networks(mnist5k, as_before):
     page = report_page.html(
         ledger, gallery=networks.gallery(replicate), files=report.FILES, curves=CURVES
     )
-    as_before(page.partition('id="curves"')[2] + report_markdown.curves(CURVES))
+    _, start, shown = page.partition('id="curves"')
+    assert start, "else nothing is compared"
+    as_before(shown + report_markdown.curves(CURVES))
 
 
 def test_plots(mnist5k, as_before):
