@@ -89,11 +89,16 @@ def drawn(figure):
 
 
 def _words(ax):
-    ticks = [[label.get_text() for label in axis.get_ticklabels()] for axis in (ax.xaxis, ax.yaxis)]
-    limits = f"from {_numbers([ax.get_xlim(), ax.get_ylim()])}, {ax.get_xscale()} {ax.get_yscale()}"
     colour = f"title {ax.title.get_color()}" if ax.title.get_color() != "black" else ""
     named = [ax.get_title(), colour, ax.get_title("left"), ax.get_xlabel(), ax.get_ylabel()]
-    return (*named, *([limits, *(f"ticks {each}" for each in ticks)] if ax.axison else ()))
+    return (*named, *(_scales(ax) if ax.axison else ()))
+
+
+def _scales(ax):
+    limits = _numbers([ax.get_xlim(), ax.get_ylim()])
+    yield f"from {limits}, {ax.get_xscale()} {ax.get_yscale()}"
+    for axis in (ax.xaxis, ax.yaxis):
+        yield f"ticks {[label.get_text() for label in axis.get_ticklabels()]}"
 
 
 def _text(text):
