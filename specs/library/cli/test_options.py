@@ -26,7 +26,7 @@ from mnistrobust.checks.model import Model
 from mnistrobust.checks.outputs import PROBABILITIES
 from mnistrobust.checks.run import CHECKS
 from mnistrobust.cli import fuzz
-from mnistrobust.comparison import baselines, opening, runs, verdict
+from mnistrobust.comparison import baselines, opening, replays, runs, verdict
 from mnistrobust.comparison import page as comparison_page
 from mnistrobust.comparison.paired import Paired
 from mnistrobust.comparison.sides import Side
@@ -84,6 +84,9 @@ BESIDE = {  # what an option needs to mean anything
     ("compare", "--scheduler"): ("--seeds", "2", "--backend", "dask"),
     ("replicate", "--scheduler"): ("--backend", "dask"),
     ("sweep", "--scheduler"): ("--backend", "dask"),
+    ("compare", "--backend"): ("--seeds", "2", "--scheduler", "tcp://10.0.0.7:8786"),
+    ("replicate", "--backend"): ("--scheduler", "tcp://10.0.0.7:8786"),
+    ("sweep", "--backend"): ("--scheduler", "tcp://10.0.0.7:8786"),
 }
 VALUES = {  # of each option that takes one; none is its default
     "--arch": "cnn", "--bound": "nll=0.5", "--backend": "dask", "--scheduler": "tcp://10.0.0.7:8786", "--fail-on": "never", "--junit": "cases.xml",
@@ -93,6 +96,8 @@ VALUES = {  # of each option that takes one; none is its default
     "--input-shape": "28x28", "--model": "ann=own_builder:create", "--on": "inverted",
     "--only": "brier", "--output": "other.json", "--replicates": "finished", "--report": "pages",
     "--results": "all.json", "--seed": "7", "--seeds": "3", "--store": "elsewhere", "--workers": "5",
+    "check --on": "rotate:15", "compare --on": "rotate:15", "baseline save --on": "rotate:15",
+    "show --output": "other.png", "compare --counterexamples": "fuzz.json",
 }  # fmt: skip
 MODEL = Model(name="m", outputs=PROBABILITIES, classes=10)
 FEW = SimpleNamespace(source=SOURCE, test_labels=range(9))
@@ -173,7 +178,7 @@ class Noting:
             (opening, "open_side", SIDE), (verdict, "compare", compared(-0.1)),
             (comparison_page, "html", "a page"), (baselines, "load", run()), (baselines, "save", Path(__file__)),
             (baselines, "check_free", None), (baselines, "names", ["one"]),
-            (baselines, "remove", None), (runs, "run_of", run()),
+            (baselines, "remove", None), (replays, "read", []), (runs, "run_of", run()),
             (checks_page, "html", "a page"), (models, "open_model", MODEL), (models, "check_given", True),
             (opening, "check_side", None), (checking, "run", JUDGED),
             (predictions, "export", []), (tables, "known", Matrix(head={}, trials=())),
@@ -231,7 +236,9 @@ def noting(command, tmp_path, surroundings, mnist5k):
 def test_every_command_and_value_is_tried():
     """A new command or option needs a line here."""
     assert {tuple(call.split()) for call in CALLS} == {*COMMANDS}
-    assert {*VALUES} < {option for options in COMMANDS.values() for option in options}
+    assert {value.rpartition(" ")[2] for value in VALUES} < {
+        option for options in COMMANDS.values() for option in options
+    }
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -241,14 +248,16 @@ def test_an_option_changes_what_a_command_does(call, noting):
     without = noting(*usual)
 
     for option in COMMANDS[tuple(call.split())]:
-        value, beside = VALUES.get(option, ""), BESIDE.get((call, option), ())
+        value = VALUES.get(f"{call} {option}", VALUES.get(option, ""))
+        beside = BESIDE.get((call, option), ())
         words = (*usual, *beside)
         before, plain = noting(*words) if beside else without
         code, text = noting(*words, option, *filter(None, [value]))
         word = value.rpartition("=")[2].rpartition("..")[2]
 
+        assert code < 2, (option, text)
         assert (code, text) != (before, plain), option
-        assert not word or code != before < 2 or text.count(word) > plain.count(word), option
+        assert not word or code != before or text.count(word) > plain.count(word), option
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,18 @@ def test_replicates_that_do_not_differ_differ_by_an_image():
     assert deviations(1.0, 0.5, [1.0] * 24, scale) < -5
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_distance_below_a_bound_deviates_as_its_share_does(share):
+    """ "At most 0.9" has a margin of 0.9 less the share: an image is as much, to the other side."""
+    below = Scale(kind="share", images=1000, origin=0.9, sign=-1)
+
+    away = deviations(0.9 - share, 0.4, [0.9 - share] * 24, below)
+
+    expected = deviations(share, 0.5, [share] * 24, Scale(kind="share", images=1000))
+    assert away == pytest.approx(expected)
+    assert abs(away) > 5
+
+
 @pytest.mark.parametrize(
     ("claim", "name", "difference", "said"),
     [

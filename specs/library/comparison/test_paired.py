@@ -35,6 +35,7 @@ def test_holm_steps_down():
     """Three p-values by hand; weights give a test its share of the level."""
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.01, 0.01, 0.9], [0.5, 0.25, 0.25]) == pytest.approx([0.02, 0.02, 0.9])
+    assert holm([0.012, 0.01], [0.8, 0.2]) == pytest.approx([0.015, 0.015]), "by p over share"
     assert holm([]) == []
 
 

@@ -234,6 +234,8 @@ def test_a_rows_margin_is_the_smallest_of_its_seeds():
     (row,) = ledger_of(results(*replicates, seeds=(1, 2, 3))).listed
 
     assert row.margin == -0.1
+    (nothing,) = ledger_of(results(replace(replicates[1], margin=0.0), replicates[2])).listed
+    assert (nothing.margin, nothing.held) == (0.0, 1), "a margin of 0 fails, too"
     ledger = ledger_of(results(replicates[0]))
     assert any(
         f"{JUDGED}" in line.plain and "+0.100" in line.plain for line in terminal.lines(ledger)
