@@ -53,13 +53,21 @@ def test_a_sentence_says_where_the_claim_holds(seeds, where, margin):
 
 
 def test_edges_are_interpolated_on_the_axis_own_scale():
-    """Between 100 and 10,000 rows, the middle is 1,000."""
+    """Between 1,000 and 100,000 rows, the middle is 10,000; so it is with counts of noise images."""
     rows = curve([(0.1, 0.1, -0.1)], axis="training rows", doses=(10, 1000, 100_000))
 
     assert rows.sentence == (
         "It holds up to 10,000 training rows (10,000 to 10,000 for 1 of 1 seeds). "
         "At the document's 1,000, the median margin is +0.1."
     )
+    scales = {
+        "training rows": 200.0,
+        "noise images in training": 200.0,
+        "offset in training": 5002.0,
+    }
+    for axis, middle in scales.items():
+        falling = curve([(0.1, -0.1, -0.2)], axis=axis, doses=(4, 10_000, 20_000))
+        assert falling._holds(falling.medians) == [(None, pytest.approx(middle))], axis
 
 
 def test_a_bar_near_1_is_not_written_as_1():

@@ -14,23 +14,25 @@ from mnistrobust.store import Store
 from specs.helpers.reports import run
 
 
-def test_the_most_confident_mistakes_come_first(mnist5k):
+@pytest.mark.parametrize(("seed", "condition"), [(0, "clean"), (3, "offset-noise")])
+def test_the_most_confident_mistakes_come_first(seed, condition, mnist5k):
     """Each with its own image, its label, the prediction and the confidence; right ones never."""
     labels = mnist5k.test_labels.astype(np.uint8)[None]
     predictions, confidence = labels.copy(), np.full(labels.shape, 0.99, np.float32)
     predictions[0, [3, 7, 9]] = (labels[0, [3, 7, 9]] + 1) % 10
     confidence[0, [3, 7, 9]] = (0.5, 0.9, 0.7)
-    facts = {"recipe": "ann", "condition": "clean", "seed": 0, "dataset": "mnist5k", "classes": 10}
+    facts = {"recipe": "ann", "condition": condition, "seed": seed, "dataset": "mnist5k"}
+    images, _ = next(CONDITIONS[condition].drawn(mnist5k, seed))
     evaluation = Evaluation(
         labels=labels, predictions=predictions, confidence=confidence, losses=confidence,
-        input_shape=(784,), **facts,
+        input_shape=(784,), classes=10, **facts,
     )  # fmt: skip
 
     found = pictures.mistakes(mnist5k.source, evaluation)
 
     assert found == [
         {
-            "address": pictures.address(mnist5k.test_images[place]),
+            "address": pictures.address(images[place]),
             "says": f"a {labels[0, place]}, predicted a {predictions[0, place]}",
             "confidence": pictures._percent(share),
         }
