@@ -43,7 +43,8 @@ def perturbations(
         places = [int((dataset.test_labels == digit).argmax()) for digit in _DRAWN]
         drawn = plots.perturbations(chosen, dataset.test_images[places], stream(0, "picture"))
         pictures.save(drawn, "--picture", picture)
-        return typer.echo(inert(picture))
+        if not (as_json or markdown):
+            return typer.echo(inert(picture))
     columns = ("perturbation", "does", "doses", "a person reads")
     rows = []
     for each in chosen:

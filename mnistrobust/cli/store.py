@@ -12,6 +12,7 @@ from mnistrobust.errors import inert
 if TYPE_CHECKING:
     from mnistrobust.store import Store
 
+_ANSWER = 64  # characters, of a standard input that may never end
 store_app = typer.Typer(
     help="List, prune or clear what is stored.",
     epilog="Example: mnistrobust store prune",
@@ -71,7 +72,7 @@ def store_clear(
     if not yes:
         sys.stderr.write(f"Remove {count} entries from {root}? [y/N] ")
         sys.stderr.flush()
-        answer = sys.stdin.readline() if sys.stdin else ""
+        answer = sys.stdin.readline(_ANSWER) if sys.stdin else ""
         if not answer.endswith("\n"):
             sys.stderr.write("\n")
         if answer.strip().lower() not in {"y", "yes"}:

@@ -118,18 +118,28 @@ def _environment(package: str, **options: Any) -> "Environment":
 def save(figure: "Figure", option: str, target: Path) -> None:
     """Write a figure whole, in the format of its file's name; UsageError names the option."""
     try:
-        picture = io.BytesIO()
-        figure.savefig(picture, format=target.suffix[1:] or "png")
-        write_whole(target, picture.getvalue())
+        write_whole(target, _drawn(figure, format=target.suffix[1:] or "png"))
     except (OSError, ValueError) as error:  # ValueError: a format that matplotlib lacks
         raise UsageError(f"{option} {target}: {cause(error)}; name another file.") from error
 
 
 def picture(figure: "Figure") -> str:
     """Return a figure as the `data:` address of a PNG."""
+    written = _drawn(figure, format="png", dpi=110, bbox_inches="tight")
+    return f"data:image/png;base64,{base64.b64encode(written).decode()}"
+
+
+def _drawn(figure: "Figure", **how: Any) -> bytes:
+    """Return a figure's file, without LaTeX: it would read a per cent sign as its own."""
+    from matplotlib import rc_context
+    from matplotlib.text import Text
+
     written = io.BytesIO()
-    figure.savefig(written, format="png", dpi=110, bbox_inches="tight")
-    return f"data:image/png;base64,{base64.b64encode(written.getvalue()).decode()}"
+    with rc_context({"text.usetex": False}):
+        for text in figure.findobj(Text):
+            text.set_usetex(False)
+        figure.savefig(written, **how)
+    return written.getvalue()
 
 
 def address(pixels: np.ndarray) -> str:

@@ -351,6 +351,8 @@ def test_perturbations_are_drawn(command, tmp_path):
 
     assert (ended.code, ended.out) == (0, f"{target}\n")
     assert target.read_bytes()[:4] == b"\x89PNG"
+    ended = command("perturbations", "blur", "--picture", target, "--data", "mnist5k", "--json")
+    assert [each["name"] for each in json.loads(ended.out)] == ["blur"]
     wrong = command("perturbations", "--picture", tmp_path / "x.foo", "--data", "mnist5k")
     assert (wrong.code, wrong.error.startswith("mnistrobust: --picture")) == (2, True)
 

@@ -157,12 +157,14 @@ def test_an_output_that_is_a_pipe_is_refused_before_a_long_run(command, tmp_path
 
 
 def test_an_interrupt_while_a_command_is_imported_has_its_code(monkeypatch):
-    """No traceback; else the command runs."""
+    """No traceback; else the command runs, and draws to files whatever matplotlib's variable says."""
     ran = []
+    monkeypatch.setenv("MPLBACKEND", "a screen of one's own")
     monkeypatch.setattr(cli.app, "main", lambda: ran.append(True))
     cli.main()
 
     assert ran
+    assert os.environ["MPLBACKEND"] == "agg"
     monkeypatch.setattr(cli.app, "main", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(SystemExit, match="130"):
         cli.main()
@@ -242,6 +244,36 @@ def test_a_full_disk_under_the_output_is_one_line(process):
 
     assert ended.code == 1
     assert ended.err == "mnistrobust: standard output: No space left on device.\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device on this system")
+@pytest.mark.parametrize(
+    ("arguments", "code", "printed"),
+    [
+        (("perturbations", "blur", "--picture", "blur.png", "--json", "--data", "mnist5k"), 0, '"blur"'),
+        (("claims", "ann.ofset_noise_hurts"), 2, ""),
+    ],
+    ids=["a result", "wrong usage"],
+)  # fmt: skip
+def test_results_do_not_depend_on_where_messages_go(
+    arguments, code, printed, process, surroundings, tmp_path
+):
+    """Standard error is full, and the user's matplotlib draws to a screen that does not exist."""
+    surroundings.setenv("MPLBACKEND", "a screen of one's own")
+    with Path("/dev/full").open("w") as full:
+        ended = process(*arguments, stderr=full, cwd=tmp_path)
+
+    assert ended.code == code
+    assert printed in ended.out
+    assert (tmp_path / "blur.png").exists() == (not code)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device on this system")
+def test_a_message_that_cannot_be_written_is_lost():
+    """Alone: whoever wrote it goes on."""
+    with cli._Messages("/dev/full", "w") as messages:
+        assert messages.write(b"12345") == 5
 
 
 @pytest.mark.slow

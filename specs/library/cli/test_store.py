@@ -54,6 +54,16 @@ def test_store_clear_asks_first(answer, removed, command, small_store, surroundi
         assert (ended.code, ended.out) == (1, "")
 
 
+def test_store_clear_reads_no_endless_answer(command, small_store, surroundings):
+    """`store clear < /dev/zero` would fill the memory."""
+    root, _ = small_store
+    endless = io.StringIO("y" * 1_000_000)
+    surroundings.setattr("sys.stdin", endless)
+
+    assert command("store", "clear", "--store", root).code == 1
+    assert endless.tell() < 100
+
+
 def test_store_clear_takes_a_yes_beforehand(command, small_store):
     """With --yes nothing is asked."""
     root, entry = small_store

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 
@@ -38,6 +39,17 @@ def test_the_most_confident_mistakes_come_first(seed, condition, mnist5k):
         }
         for place, share in ((7, 0.9), (9, 0.7), (3, 0.5))
     ]
+
+
+def test_a_picture_is_drawn_without_latex(tmp_path):
+    """Which many have switched on: it is not always there, and reads 5% as the start of a comment."""
+    with mpl.rc_context({"text.usetex": True}):
+        drawn, (ax,) = pictures.figure(2, 1)
+        ax.set_title("5% of _x")
+
+        pictures.save(drawn, "--picture", tmp_path / "drawn.png")
+        assert pictures.picture(drawn).startswith("data:image/png;base64,")
+    assert (tmp_path / "drawn.png").stat().st_size > 1000
 
 
 def test_a_networks_figures_are_those_of_its_evaluations(rehearsal):
