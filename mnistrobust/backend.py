@@ -85,7 +85,7 @@ def standard_settings() -> Iterator[None]:
 
 
 # What settings that Keras does not know make its import raise.
-_BAD_SETTINGS = (ValueError, AssertionError, AttributeError, TypeError, OSError)
+_BAD_SETTINGS = (ValueError, AssertionError, AttributeError, TypeError, OSError, ImportError)
 _KERAS_DEFAULTS = {
     "floatx": "float32",
     "dtype_policy": "float32",

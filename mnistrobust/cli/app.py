@@ -1,5 +1,6 @@
 """The command `mnistrobust`: results on standard output, everything else on standard error."""
 
+import errno
 import functools
 import io
 import os
@@ -23,7 +24,7 @@ from mnistrobust.cli.perturbations import perturbations
 from mnistrobust.cli.replicate import replicate
 from mnistrobust.cli.store import data_command, store_app
 from mnistrobust.cli.sweep import sweep
-from mnistrobust.errors import MnistRobustError, say, say_warnings
+from mnistrobust.errors import MnistRobustError, cause, say, say_warnings
 
 app = typer.Typer(
     help="Test what a research document claims about MNIST classifiers.",
@@ -67,6 +68,7 @@ def about(
         raise typer.Exit
 
 
+_UNWRITTEN = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT)
 _INTERRUPTED = 130
 _NOBODY_READS = 141  # as a shell says of SIGPIPE; 1 would be a check that fails
 _WrongUsageError: Any = typer.BadParameter.__base__  # click's own, wherever typer keeps it
@@ -91,6 +93,19 @@ def _command() -> Any:
     return typer.main.get_command(app)
 
 
+def _failed(error: OSError | MemoryError) -> int:
+    if isinstance(error, MemoryError):
+        say(f"The memory is exhausted: {cause(error)}; close other programs.")
+        return 1
+    # What is still buffered would fail again at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return _NOBODY_READS
+    output = "standard output" if error.errno in _UNWRITTEN else ""
+    say(": ".join(filter(None, [str(error.filename or output), f"{cause(error)}."])))
+    return 1
+
+
 def _run() -> int:
     try:
         code = _command()(
@@ -111,13 +126,8 @@ def _run() -> int:
     except typer.Abort:
         say("Aborted: nothing is changed.")
         return 1
-    except OSError as error:
-        # What is still buffered would fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            return _NOBODY_READS
-        say(f"{error.filename or 'standard output'}: {error.strerror or error}.")
-        return 1
+    except (OSError, MemoryError) as error:
+        return _failed(error)
     except SystemExit as ended:  # click's, after completion, and where a pipe breaks on the way
         code = _NOBODY_READS if isinstance(ended.__context__, BrokenPipeError) else ended.code
     except KeyboardInterrupt:

@@ -73,16 +73,14 @@ def train(
     """Train recipes, and print their final loss and accuracy."""
     from mnistrobust.recipes import RECIPES
     from mnistrobust.report import console
+    from mnistrobust.training import CURVES
 
     names = list(dict.fromkeys(recipes or RECIPES))
     replicate = _prepared(names, [], seed, data, offline, store, workers)
-    ends = {
-        name: {curve: values[-1] for curve, values in replicate.trained(name).history.items()}
-        for name in names
-    }
-    curves = list(next(iter(ends.values())))
+    curves = {name: replicate.trained(name).history for name in names}  # in any order
+    ends = {name: {each: found[each][-1] for each in CURVES} for name, found in curves.items()}
     rows = [(name, *(f"{value:.4f}" for value in end.values())) for name, end in ends.items()]
-    print_result(ends, as_json, lambda: console.table(("recipe", *curves), rows, right=curves))
+    print_result(ends, as_json, lambda: console.table(("recipe", *CURVES), rows, right=CURVES))
 
 
 def show(

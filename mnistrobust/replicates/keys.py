@@ -16,6 +16,7 @@ from mnistrobust.models import ARCHITECTURES, Architecture
 from mnistrobust.recipes import RECIPES, Recipe, recipe_named
 from mnistrobust.registry import load_claims
 from mnistrobust.store import Key, Store, code
+from mnistrobust.store.store import SHORT
 
 
 @cache
@@ -128,25 +129,28 @@ def reader_code() -> str:
 def unused(store: Store) -> list[Path]:
     """Return the files of the entries that today's code, with its packages, would not look for.
 
-    A network of your own architecture is looked for only from the folder of its module.
+    A network of your own architecture is looked for only from the folder of its module. What cannot
+    be read is left alone, with what was made of it.
     """
     facts = store.facts()
-    trained = {Key("", "", each).digest for each in facts.values() if _is_made(each, ())}
+    trained = {Key("", "", each).short for each in facts.values() if _is_made(each, ())}
+    trained |= {path.stem.rpartition("-")[2] for path in store.entries() if path not in facts}
     return [path for path in facts if not _is_made(facts[path], trained)]
 
 
 def _is_made(facts: Mapping[str, Any], trained: Collection[str]) -> bool:
-    """Return whether today's code makes an entry, given the digests of the models that it makes."""
+    """Return whether today's code makes an entry, given the short digests of the models it makes."""
+    model = str(facts.get("model") or "")[:SHORT]
     with suppress(UsageError):  # no such recipe or condition any more, or no such module here
         if recipe := facts.get("recipe"):
             own = [f"{recipe['architecture']}={each}" for each in facts["code"] if ":" in each]
             found = recipe_named(recipe["name"], recipes_with(replaced_by(own)))
             return model_key(found, facts["seed"], facts["data"]).facts == facts
         if condition := facts.get("condition"):
-            today = facts["model"], evaluation_code(condition_named(condition)), reader_code()
-            return today[0] in trained and today[1:] == (facts["code"], facts["reader"])
+            today = evaluation_code(condition_named(condition)), reader_code()
+            return model in trained and today == (facts["code"], facts["reader"])
         # a side of a comparison; without a model, it is trained by a function of the user's
-        return facts.get("model") in {None, *trained} and facts.get("versions") == versions()
+        return model in {"", *trained} and facts.get("versions") == versions()
     return False
 
 

@@ -27,6 +27,7 @@ from mnistrobust.replicates.replicate import Replicate, Task
 from mnistrobust.store import Key, Store
 
 MEMORY_PER_WORKER = 2 * 2**30  # bytes; TensorFlow, full MNIST twice, and one network in training
+_SAFE_PATH, _OURS = "PYTHONSAFEPATH", "mnistrobust"  # any value but nothing switches it on
 _END_SECONDS = 5.0  # for a process to end by itself
 Result = TypeVar("Result")
 
@@ -141,7 +142,7 @@ def _side_by_side(replicate: Replicate, tasks: Sequence[Task], workers: int) -> 
         spawn.Process(target=_join, args=(fresh, tasks), daemon=True) for _ in range(workers)
     ]
     try:
-        with _interrupts_held(), _main_hidden():
+        with _apart(), _interrupts_held():
             for process in processes:
                 process.start()
         for process in processes:
@@ -167,7 +168,7 @@ def in_processes(
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, spawn, _follow_parent) as pool:
         try:
-            with _interrupts_held(), _main_hidden():
+            with _apart(), _interrupts_held():
                 calls = [pool.submit(call, *each) for each in arguments]
             yield from (each.result() for each in as_completed(calls))
         except BrokenProcessPool as error:
@@ -182,6 +183,8 @@ def in_processes(
 
 def _follow_parent() -> None:
     """Let this process, which another has spawned to train, end with it and only by it."""
+    if os.environ.get(_SAFE_PATH) == _OURS:  # it was for this start alone
+        del os.environ[_SAFE_PATH]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent, interrupted too, ends this process
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an exception tidies up
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -204,13 +207,20 @@ def _end_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def _main_hidden() -> Iterator[None]:
-    """Start processes that do not run the caller's script again, which may have no guard."""
+def _apart() -> Iterator[None]:
+    """Start processes that do not run the caller's script again, which may have no guard.
+
+    Nor do they begin with the caller's `signal.py` or `token.py` in place of Python's.
+    """
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    kept = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = kept or _OURS
     try:
         yield
     finally:
         sys.modules["__main__"] = main
+        if kept is None:
+            del os.environ[_SAFE_PATH]
 
 
 @contextlib.contextmanager

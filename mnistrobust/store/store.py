@@ -24,6 +24,7 @@ from mnistrobust.errors import UsageError, say
 from mnistrobust.files import parsed, regular, write_whole
 
 _MAGIC = b"mnistrobust 1 "
+SHORT = 20  # digits of a digest, in a name
 _PATIENCE = 5.0  # seconds until a process says that it waits
 _HEAD = len(_MAGIC) + 65  # with the digest and a newline
 
@@ -46,9 +47,14 @@ class Key:
         return hashlib.sha256(_json(self.facts)).hexdigest()
 
     @property
+    def short(self) -> str:
+        """The digest's first digits, which end the entry's name."""
+        return self.digest[:SHORT]
+
+    @property
     def name(self) -> str:
         """The entry's path in the store, without suffix."""
-        return f"{self.kind}/{self.label}-{self.digest[:20]}"
+        return f"{self.kind}/{self.label}-{self.short}"
 
 
 @dataclass(frozen=True, eq=False)

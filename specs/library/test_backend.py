@@ -181,7 +181,10 @@ def test_an_unusual_environment_trains_the_same_network(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", ['{"floatx": "float128"}', "[]", '{"epsilon": 1}'])
+@pytest.mark.parametrize(
+    "settings",
+    ['{"floatx": "float128"}', "[]", '{"epsilon": 1}', '{"backend": "jax", "nnx_enabled": true}'],
+)
 def test_a_keras_json_that_keras_does_not_know_is_one_line(
     settings, process, surroundings, tmp_path
 ):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mnistrobust import suite
-from mnistrobust.errors import MnistRobustError
+from mnistrobust.errors import DataError, MnistRobustError
 from mnistrobust.registry import load_claims
 from mnistrobust.suite import evaluated_by
 from specs.claims import test_ann, test_cnn, test_rnn
@@ -73,17 +73,26 @@ def verified(ended, monkeypatch, *, outcomes=None, **options):
 
 
 @pytest.mark.parametrize(
-    ("ended", "code"), [(0, 0), (1, 1), (2, 2), (3, 3), (4, 2), (5, 2), (-9, 2)]
+    ("ended", "code"), [(0, 0), (1, 1), (2, 2), (3, 2), (4, 2), (5, 2), (-9, 2)]
 )
 def test_a_run_ends_with_the_code_of_the_contract(ended, code, monkeypatch):
-    """A failed claim is 1, no usable data 3, and whatever else pytest says is wrong usage."""
+    """A failed claim is 1, and whatever else pytest says is wrong usage, its own failure included."""
     results, found, _ = verified(ended, monkeypatch, offline=False)
 
     assert found == code
     assert {each.id for each in results.outcomes} == {*load_claims()}
 
 
-@pytest.mark.parametrize(("ended", "code"), [(0, 1), (1, 1), (2, 2), (3, 3), (5, 2)])
+def test_a_run_without_data_says_so(monkeypatch):
+    """Whatever pytest did with its code 3, which means an internal error, too."""
+    absent = DataError("no data")
+    monkeypatch.setattr(suite, "decide", lambda *_, **__: (_ for _ in ()).throw(absent))
+
+    with pytest.raises(DataError, match="no data"):
+        verified(3, monkeypatch, outcomes=(), offline=True)
+
+
+@pytest.mark.parametrize(("ended", "code"), [(0, 1), (1, 1), (2, 2), (3, 2), (5, 2)])
 def test_a_run_without_an_outcome_has_no_results(ended, code, monkeypatch):
     """Where no claim's spec ran, there is nothing to report on; the code says whose fault it is."""
     with pytest.raises(MnistRobustError, match="No claim was judged") as caught:

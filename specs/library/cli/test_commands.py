@@ -3,6 +3,7 @@
 import json
 import re
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from mnistrobust.errors import inert
 from mnistrobust.perturbations import PERTURBATIONS
 from mnistrobust.recipes import RECIPES
 from mnistrobust.registry import load_claims
+from mnistrobust.replicates import Replicate, schedule
 
 COMMANDS = {
     ("verify",): {
@@ -272,13 +274,24 @@ def test_train_json_has_the_last_values_of_each_curve(command, here, rehearsal):
     }
 
 
-def test_train_prints_a_table(command, here):
-    """`train` names each recipe with its figures."""
-    ended = command("train", "ann_1000", "--seed", 0, "--offline", *here)
+def test_train_prints_a_table(command, here, surroundings):
+    """`train` names each recipe with its figures, in whatever order a learning curve comes."""
+    stored = {"accuracy": [0.0, 0.2], "loss": [0.0, 0.1], "val_accuracy": [0.4], "val_loss": [0.3]}
+    fresh = {name: [value + 1 for value in stored[name]] for name in reversed(stored)}
+    curves = {"ann": stored, "cnn": fresh}
+    surroundings.setattr(schedule, "prepare", lambda *_: None)
+    surroundings.setattr(
+        Replicate, "trained", lambda _, name: SimpleNamespace(history=curves[name])
+    )
+
+    ended = command("train", "ann", "cnn", "--seed", 0, "--offline", *here)
 
     assert ended.code == 0
-    assert "ann_1000" in ended.out
-    assert "val_accuracy" in ended.out
+    assert [line.split() for line in ended.out.splitlines() if line.strip(" ─")] == [
+        ["recipe", "loss", "accuracy", "val_loss", "val_accuracy"],
+        ["ann", "0.1000", "0.2000", "0.3000", "0.4000"],
+        ["cnn", "1.1000", "1.2000", "1.3000", "1.4000"],
+    ]
 
 
 def test_data_says_what_would_be_used_and_why(command):

@@ -1,5 +1,6 @@
 """Every error of a command is one line on standard error: the cause, and what to do."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -285,6 +286,27 @@ def test_a_terminal_without_our_characters_is_no_error(process, surroundings):
 
     assert (ended.code, ended.err) == (0, "")
     assert "\\u201c" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError("Could not load a library"), "Could not load a library."),
+        (OSError(errno.ENOSPC, "No space left on device"), "standard output: No space left on device."),
+        (OSError(errno.EACCES, "Permission denied", "/x"), "/x: Permission denied."),
+        (MemoryError(), "The memory is exhausted: MemoryError; close other programs."),
+        (MemoryError("1 GiB"), "The memory is exhausted: 1 GiB; close other programs."),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_what_the_system_refuses_is_one_line(error, said, surroundings, capsys):
+    """It names the file, or standard output where nothing could be written, and nothing else."""
+    surroundings.setattr(cli.app, "_command", lambda: lambda *_, **__: (_ for _ in ()).throw(error))
+    surroundings.setattr(os, "dup2", lambda *_: None)
+    surroundings.setattr(sys, "stdout", SimpleNamespace(fileno=lambda: 1))
+
+    assert cli.app._run() == 1
+    assert capsys.readouterr().err == f"mnistrobust: {said}\n"
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ from mnistrobust.sweeps import picture as sweep_picture
 from mnistrobust.sweeps import sweep as sweeps
 from mnistrobust.sweeps.curves import Ladder
 from mnistrobust.sweeps.sweep import Sweep
+from mnistrobust.training import CURVES
 from specs.helpers import ROOT
 from specs.helpers.runs_by_hand import SOURCE, run
 from specs.helpers.synthetic import WINS, measured, spread
@@ -172,7 +173,7 @@ class Noting:
             (data, "decide", source), (evidence, "load", known), (suite, "verify", (results, 0)),
             (suite, "read_results", results), (console, "prepare", None),
             (Replicate, "evaluate", evaluation),
-            (Replicate, "trained", SimpleNamespace(history={"loss": [0.5]})),
+            (Replicate, "trained", SimpleNamespace(history={each: [0.5] for each in CURVES})),
             (pictures, "overview", None), (pictures, "save", None), (report, "write", None), (many, "replicate", 0),
             (many, "evidence_of", SimpleNamespace(to_json=str)),
             (opening, "open_side", SIDE), (verdict, "compare", compared(-0.1)),

@@ -92,7 +92,13 @@ def test_store_prune_removes_what_no_code_looks_for(command, tmp_path, rehearsal
     for each in (old, newer, *evaluations, side, older):
         store.put(each, Entry({"w": np.zeros(10**5)} if each is old else {}))
 
+    assert {Key("", "", each).short for each in store.facts().values()} == {
+        path.stem.rpartition("-")[2] for path in store.entries()
+    }
     ended = command("store", "prune", "--store", tmp_path)
 
     assert ended.out == f"7 entries, 0.8 MB, removed from {tmp_path}; 3 kept\n"
     assert {path.name for path in store.entries()} == {store.path(k).name for k in (key, of, side)}
+    store.path(key).write_bytes(b"another user's, or damaged")
+    assert command("store", "prune", "--store", tmp_path).out.startswith("0 entries")
+    assert store.path(of).exists(), "its network cannot be read, and may be today's"

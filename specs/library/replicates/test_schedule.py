@@ -77,7 +77,7 @@ def test_no_more_processes_start_than_there_is_to_do(
 
     spawn = {"spawn": SimpleNamespace(Process=start)}
     monkeypatch.setattr(schedule.multiprocessing, "get_context", spawn.__getitem__)
-    for name in ("_interrupts_held", "_main_hidden", "limit_threads"):
+    for name in ("_interrupts_held", "_apart", "limit_threads"):
         monkeypatch.setattr(schedule, name, nullcontext)
     monkeypatch.setattr(schedule, "work", lambda _, tasks: last.append(tasks))
     replicate = Replicate(5, rehearsal.source, Store(tmp_path))
@@ -139,15 +139,24 @@ def test_two_processes_give_the_bytes_of_one(rehearsal, tmp_path):
 
 
 def test_processes_do_not_run_the_main_module_and_a_killed_one_is_an_error(monkeypatch, tmp_path):
-    """A script may have no guard; a process that ends without a result is told in one line."""
+    """A script may have no guard; a process that ends without a result is told in one line.
+
+    The folder's modules are found by the functions, and not by Python in place of its own.
+    """
+    (tmp_path / "signal.py").write_text("raise SystemError('not the signal of Python')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
     (tmp_path / "script.py").touch()
     main = ModuleType("__main__")
     main.__file__ = str(tmp_path / "script.py")
     monkeypatch.setitem(sys.modules, "__main__", main)
     file_of_main = "getattr(__import__('sys').modules['__main__'], '__file__', None)"
 
-    results = schedule.in_processes(eval, [(file_of_main,), ("__import__('os')._exit(3)",)], 1)
-    assert next(results) is None
+    asked = f"({file_of_main}, __import__('os').environ.get('PYTHONSAFEPATH'))"
+
+    results = schedule.in_processes(eval, [(asked,), ("__import__('os')._exit(3)",)], 1)
+    assert next(results) == (None, None)
+    assert "PYTHONSAFEPATH" not in os.environ
     with pytest.raises(MnistRobustError, match="A process was killed: run the same command"):
         next(results)
 
