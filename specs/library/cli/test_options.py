@@ -427,6 +427,14 @@ def test_the_page_of_fresh_seeds_shows_networks_of_the_first(noting):
     assert any(str(each).startswith("seed 7 ") for each in written.values())
 
 
+@pytest.mark.parametrize("call", ["check", "fuzz"])
+def test_pixels_may_be_inverted(call, noting):
+    """The values of no ink and of full ink, whichever is larger."""
+    _, text = noting(call, "m:p", "--pixels", "1..0")
+
+    assert "'pixels': ['1.0', '0.0']" in text
+
+
 def test_a_dose_is_checked_beside_the_checks_that_were_asked_for(noting):
     """`--only` names checks, and `--on` adds one to them."""
     noting("check", "m:p", "--only", "nll", "--on", "rotate:15")

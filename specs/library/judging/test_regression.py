@@ -67,7 +67,9 @@ def test_a_claim_must_hold_only_where_all_replicates_would():
     """Both signs are possible where the margin's interval includes 0."""
     for claim, margin, which, figures in (
         (WINS, -0.01, "lower", {"noisy": 0.8}),
+        (WINS, 0.05, "lower", {"noisy": 0.8}),
         (FIVES, 0.01, "higher", {"fives": 0.1}),
+        (FIVES, -0.05, "higher", {"fives": 0.1}),
     ):
         (problem,) = CHECKS.problems(outcome(claim, margin, **figures))
         assert problem.startswith(f"{claim}: margin {margin}, evidence of 24 seeds")
