@@ -19,7 +19,7 @@ from mnistrobust.cli.options import (
     Workers,
     command,
 )
-from mnistrobust.errors import UsageError
+from mnistrobust.errors import MnistRobustError, UsageError, say
 
 if TYPE_CHECKING:
     from mnistrobust.comparison.runs import Run
@@ -100,17 +100,22 @@ def baseline_save(
 
 @baseline_app.command("list", **command("baseline list"))
 def baseline_list(store: StoreDir = None, as_json: Json = False) -> None:
-    """List the baselines that are kept beside a store."""
+    """List the baselines that are kept beside a store, and name damaged ones."""
     from mnistrobust.comparison import baselines, sides
     from mnistrobust.report import console
     from mnistrobust.store import open_store
 
     opened = open_store(store)
-    found = [_run_facts(name, baselines.load(name, opened)) for name in baselines.names(opened)]
-    for name in baselines.names(opened, "npz"):
-        side = sides.load(baselines.model_file(name, opened))
-        if side:
-            found.append(_model_facts(name, side))
+    found = []
+    kept = [(kind, name) for kind in ("json", "npz") for name in baselines.names(opened, kind)]
+    for kind, name in kept:
+        try:
+            if kind == "json":
+                found.append(_run_facts(name, baselines.load(name, opened)))
+            elif side := sides.load(baselines.model_file(name, opened)):
+                found.append(_model_facts(name, side))
+        except MnistRobustError as error:
+            say(error)
 
     def tell() -> None:
         names = ("name", "of", "made", "dataset")

@@ -1,9 +1,11 @@
 """`mnistrobust baseline`: save a run or a model's predictions, list, remove."""
 
+import io
 import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from mnistrobust.comparison import baselines
@@ -24,6 +26,13 @@ def test_intelligence_at_1000_rows(claim, replicate):
     claim.figures(rows_1000=clean.accuracy)
     claim.margin(words.worse(clean.accuracy, than=1.0))
 """
+
+
+def archive(**arrays):
+    """Return the bytes of an .npz file."""
+    written = io.BytesIO()
+    np.savez(written, **arrays)
+    return written.getvalue()
 
 
 @pytest.fixture
@@ -56,6 +65,31 @@ def test_baselines_are_listed(command, shelf):
     assert [row["name"] for row in rows] == ["one", "two"]
     assert all(row["made"] in ended.out and row["dataset"] == "mnist5k" for row in rows)
     assert json.loads(command("baseline", "list", "--store", shelf.root / "x", "--json").out) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("three.json", b"{}", "mnistrobust: The baseline 'three' is damaged ("),
+        (
+            "three.npz",
+            archive(meta='{"format": "mnistrobust of old"}'),
+            "three.npz: these predictions are damaged (",
+        ),
+        ("three.npz", archive(x=1), ""),
+    ],
+    ids=["a run", "predictions", "another program's"],
+)
+def test_a_damaged_baseline_is_named_beside_the_others(file, content, said, command, shelf):
+    """They are listed all the same."""
+    (baselines.folder(shelf) / file).write_bytes(content)
+
+    ended = command("baseline", "list", "--store", shelf.root, "--json")
+
+    assert ended.code == 0
+    assert [row["name"] for row in json.loads(ended.out)] == ["one", "two"]
+    assert said in ended.err
+    assert ended.err.count("\n") == bool(said)
 
 
 def test_without_a_command_the_help_is_printed(command):

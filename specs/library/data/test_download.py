@@ -105,6 +105,8 @@ def test_a_failed_download_is_tried_again_after_an_hour_or_on_request(home, serv
     os.utime(home.stamp, (an_hour_ago, an_hour_ago))
     assert data.decide().path is None
     assert server.asked == 3
+    assert data.decide().why.endswith("within the last hour"), "which begins anew"
+    assert server.asked == 3
     server.status, server.content = 200, good
     assert data.decide(retry=True).path == str(home.own)
 
