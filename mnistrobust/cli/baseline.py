@@ -112,7 +112,7 @@ def baseline_list(store: StoreDir = None, as_json: Json = False) -> None:
         try:
             if kind == "json":
                 found.append(_run_facts(name, baselines.load(name, opened)))
-            elif side := sides.load(baselines.model_file(name, opened)):
+            elif side := sides.load(baselines.model_file(name, opened), kept=True):
                 found.append(_model_facts(name, side))
         except MnistRobustError as error:
             say(error)

@@ -36,8 +36,9 @@ def open_side(
     the seeds 1, 2, …; workers of a Dask `scheduler` train a recipe's. Raises UsageError, in one line.
     """
     dataset = load(source)
-    file = Path(given) if given.endswith(".npz") else baselines.model_file(given, store)
-    if file.is_file() and (side := sides.load(file)) is not None:
+    kept = not given.endswith(".npz")
+    file = baselines.model_file(given, store) if kept else Path(given)
+    if file.is_file() and (side := sides.load(file, kept=kept)) is not None:
         sides.check_fits(side, source, given, on)
         if networks and not side.seeds:
             raise UsageError(

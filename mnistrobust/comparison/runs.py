@@ -29,7 +29,10 @@ class Run:
         fields = typed(dict[str, Any], parsed(text), "the file")
         made, results = (typed(str, fields.get(each), each) for each in ("made", "results"))
         code = typed(dict[str, str], fields.get("code"), "code")
-        return cls(results=Results.from_json(results), made=made, code=code)
+        found = cls(results=Results.from_json(results), made=made, code=code)
+        if not found.results.outcomes:
+            raise ValueError("it has no claim")
+        return found
 
 
 def run_of(results: Results) -> Run:

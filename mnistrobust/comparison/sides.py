@@ -119,13 +119,16 @@ def save(side: Side, path: Path) -> None:
         raise UsageError(f"{path}: {error.strerror or error}; name another file.") from error
 
 
-def load(path: Path) -> Side | None:
-    """Return the side that `save` wrote, or None for another file; UsageError for a damaged one."""
-    if not zipfile.is_zipfile(path):
+def load(path: Path, *, kept: bool = False) -> Side | None:
+    """Return the side that `save` wrote, or None for another file; UsageError for a damaged one.
+
+    A baseline, which is `kept` beside a store, is damaged where it is another file.
+    """
+    if not zipfile.is_zipfile(path) and not kept:
         return None
     try:
         with np.load(path, allow_pickle=False) as file:
-            if not str(file.get("meta")).startswith('{"format": "mnistrobust'):
+            if not str(file.get("meta")).startswith('{"format": "mnistrobust') and not kept:
                 return None
             arrays = dict(file)
         meta = json.loads(str(arrays.pop("meta")))
@@ -209,6 +212,10 @@ def _check(sets: Mapping[str, Predicted], networks: int) -> None:
             raise ValueError(f"{name} has other types")
         if {array.shape for array in arrays} != {(networks, arrays[0].shape[-1])}:
             raise ValueError(f"{name} has other shapes")
+        if not np.isfinite(predicted.loss).all():
+            raise ValueError(
+                f"{name} has a loss of {predicted.loss[~np.isfinite(predicted.loss)][0]}"
+            )
 
 
 def _predicted(session: Session, name: str) -> Predicted:

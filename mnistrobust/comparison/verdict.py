@@ -147,7 +147,7 @@ def compare(
     """Compare two sides on the same images.
 
     `tolerance` has, by figure, the change that counts as none. Raises UsageError for an unknown figure, or
-    sides of different seeds.
+    sides of different seeds or numbers of images.
     """
     for figure in tolerance or ():
         if figure not in FIGURES:
@@ -156,6 +156,14 @@ def compare(
         raise UsageError(
             f"{old.name} has {_seeds(old)}, {new.name} {_seeds(new)}: compare the same seeds, with --seeds."
         )
+    for name in [each for each in old.sets if each in new.sets]:
+        sizes = {side.sets[name].prediction.shape[1] for side in (old, new)}
+        sizes |= set() if name in NO_DIGITS else {len(labels_of(name, dataset))}
+        if len(sizes) > 1:
+            raise UsageError(
+                f"{name}: predictions of {' and '.join(f'{n:,}' for n in sorted(sizes))} images; save "
+                f"the baseline again."
+            )
     least = {
         name: max(none, (tolerance or {}).get(name, 0.0)) for name, (_, none) in FIGURES.items()
     }

@@ -41,7 +41,7 @@ class Scale:
         """Return the transformed values, in the shape of `figures`."""
         values: np.ndarray = np.asarray(figures, np.float64)
         if self.kind == SHARE:
-            counts = self.sign * (values - self.origin) * self.images
+            counts = np.clip(self.sign * (values - self.origin), 0, 1) * self.images
             values = np.log((counts + 0.5) / (self.images - counts + 0.5))
         if self.kind == LOSS:
             values = np.log(np.maximum(values, np.finfo(float).tiny))

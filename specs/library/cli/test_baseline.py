@@ -76,7 +76,7 @@ def test_baselines_are_listed(command, shelf):
             archive(meta='{"format": "mnistrobust of old"}'),
             "three.npz: these predictions are damaged (",
         ),
-        ("three.npz", archive(x=1), ""),
+        ("three.npz", archive(x=1), "three.npz: these predictions are damaged ("),
     ],
     ids=["a run", "predictions", "another program's"],
 )
@@ -89,7 +89,7 @@ def test_a_damaged_baseline_is_named_beside_the_others(file, content, said, comm
     assert ended.code == 0
     assert [row["name"] for row in json.loads(ended.out)] == ["one", "two"]
     assert said in ended.err
-    assert ended.err.count("\n") == bool(said)
+    assert ended.err.count("\n") == 1
 
 
 def test_without_a_command_the_help_is_printed(command):

@@ -1,8 +1,11 @@
 """Baselines: a run is kept whole under a name, and belongs to its data."""
 
+from dataclasses import replace
+
 import pytest
 
 from mnistrobust.comparison import baselines
+from mnistrobust.comparison.opening import open_side
 from mnistrobust.data import Source
 from mnistrobust.errors import MnistRobustError, UsageError
 from mnistrobust.store import Store
@@ -123,6 +126,20 @@ def test_a_damaged_baseline_is_an_error(store):
 
     with pytest.raises(MnistRobustError, match="The baseline 'before' is damaged"):
         baselines.load("before", store)
+    nothing = replace(run(), results=replace(run().results, outcomes=()))
+    baselines.save(nothing, "before", store)
+    with pytest.raises(MnistRobustError, match=r"is damaged \(it has no claim\)"):
+        baselines.load("before", store)
+
+
+def test_a_damaged_baseline_of_a_model_is_no_missing_file(store, mnist5k):
+    """`compare` says what it is, and does not look for a model of that name."""
+    file = baselines.model_file("before", store)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+
+    with pytest.raises(UsageError, match=r"before\.npz: these predictions are damaged"):
+        open_side("before", mnist5k.source, store)
 
 
 @pytest.mark.filterwarnings("error")

@@ -139,7 +139,7 @@ def test_other_data_or_other_images_are_refused(mnist5k):
 
 
 def test_a_damaged_file_is_one_line(mnist5k, tmp_path):
-    """Other shapes, other types, a lost array; another kind of file is none of ours."""
+    """Other shapes, other types, a lost array; another kind of file is none of ours, or no baseline."""
     whole, file = side(mnist5k), tmp_path / "side.npz"
     sides.save(whole, file)
     with np.load(file) as archive:
@@ -147,6 +147,8 @@ def test_a_damaged_file_is_one_line(mnist5k, tmp_path):
     damages = (
         {"clean.loss": arrays["clean.loss"][:, :-1]},
         {"clean.prediction": arrays["clean.prediction"].astype(np.int64)},
+        {"clean.loss": arrays["clean.loss"] * np.float16("nan")},
+        {"inverted.loss": arrays["inverted.loss"] - np.float16("inf")},
         {"meta": np.array('{"format": "mnistrobust predictions 2"}')},
         {"meta": np.array('{"format": "mnistrobust' + "[" * 10_000)},
     )
@@ -162,9 +164,12 @@ def test_a_damaged_file_is_one_line(mnist5k, tmp_path):
     with pytest.raises(UsageError, match="these predictions are damaged"):
         sides.load(file)
     np.savez(file, clean=np.zeros(3))
-    assert sides.load(file) is None
-    file.write_bytes(b"PK")
-    assert sides.load(file) is None
+    empty = b""
+    for other in (file.read_bytes(), b"PK", empty):
+        file.write_bytes(other)
+        assert sides.load(file) is None
+        with pytest.raises(UsageError, match="these predictions are damaged"):
+            sides.load(file, kept=True)
 
 
 def test_more_conditions_are_predicted_kept_and_asked_for(few, tmp_path):

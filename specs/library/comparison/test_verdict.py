@@ -75,6 +75,18 @@ def test_more_confidence_on_noise_is_worse(mnist5k):
     assert compare(*rounded, tolerance={"confidence": 0.0001}).verdict == SAME, "nor by less"
 
 
+@pytest.mark.parametrize("name", ["clean", "uniform", "offset-noise"])
+def test_sides_of_other_numbers_of_images_are_refused(name, mnist5k):
+    """Whatever made them: their images are not the same."""
+    whole = side(mnist5k)
+    parts = {part: values[:, :30] for part, values in vars(whole.sets[name]).items()}
+    cut = replace(whole, sets={**whole.sets, name: replace(whole.sets[name], **parts)})
+
+    for sides in ((whole, cut), (cut, whole)):
+        with pytest.raises(UsageError, match=f"{name}: predictions of 30 and [0-9,]+ images"):
+            compare(*sides, mnist5k)
+
+
 def test_worse_calibration_is_worse(mnist5k):
     """The same predictions, none of them wrong, by a network that is less confident."""
     found = compare(side(mnist5k), side(mnist5k, confidence=0.5), mnist5k)

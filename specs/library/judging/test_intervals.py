@@ -22,6 +22,14 @@ def test_scales_can_be_inverted(scale):
         assert scale.backward(float(scale.forward([value])[0])) == pytest.approx(value, abs=1e-12)
 
 
+def test_what_is_beyond_a_share_is_as_far_as_its_end():
+    """A damaged file has such figures: no result is NaN."""
+    for scale in (SHARE, DISTANCE):
+        ends = scale.forward([scale.origin, scale.origin + scale.sign])
+        beyond = [scale.origin - 5 * scale.sign, scale.origin + 1e99 * scale.sign]
+        assert scale.forward(beyond).tolist() == ends.tolist()
+
+
 def test_share_is_transformed_with_half_a_count():
     """The logit of k of n is log((k + 1/2) / (n - k + 1/2))."""
     assert SHARE.forward([0.25, 1.0]) == pytest.approx(

@@ -86,6 +86,22 @@ def test_an_edit_that_fits_nothing_is_an_error(tmp_path):
         fault.put_into(tmp_path, "")
 
 
+def test_several_edits_of_a_file_stand_where_each_was_meant(tmp_path):
+    """Whatever their order and their lengths, and in each of several files."""
+    edits = (
+        Edit("x.py", "b = 2", "b = 20"),
+        Edit("y.py", "c = 3", "c = {size}"),
+        Edit("x.py", "a = 1", "a = 1000"),
+    )
+    (tmp_path / "x.py").write_text("a = 1\nb = 2\n")
+    (tmp_path / "y.py").write_text("c = 3\n")
+
+    Fault(name="f", mistake="m", edits=edits).put_into(tmp_path, "0.5")
+
+    assert (tmp_path / "x.py").read_text() == "a = 1000\nb = 20\n"
+    assert (tmp_path / "y.py").read_text() == "c = 0.5\n"
+
+
 def test_an_unknown_fault_is_told_the_nearest():
     """The error names one."""
     with pytest.raises(UsageError, match="always-zero"):
