@@ -2,7 +2,10 @@
 
 import io
 import os
+import signal
 import sys
+
+INTERRUPTED = 130  # the exit code
 
 
 class _Messages(io.FileIO):
@@ -28,5 +31,8 @@ def main() -> None:
         from mnistrobust.cli import app
 
         app.main()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as ended:
+        if isinstance(ended, SystemExit) and ended.code != INTERRUPTED:
+            raise
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is to tidy up
+        sys.exit(INTERRUPTED)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mnistrobust.cli import INTERRUPTED
 from mnistrobust.cli.baseline import baseline_app
 from mnistrobust.cli.check import check, export_inputs
 from mnistrobust.cli.compare import compare
@@ -69,7 +70,10 @@ def about(
 
 
 _UNWRITTEN = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT)
-_INTERRUPTED = 130
+_WHERE = {  # of an error that names no file
+    **dict.fromkeys(_UNWRITTEN, "standard output"),
+    errno.ENOENT: "the current folder",  # which was removed
+}
 _NOBODY_READS = 141  # as a shell says of SIGPIPE; 1 would be a check that fails
 _WrongUsageError: Any = typer.BadParameter.__base__  # click's own, wherever typer keeps it
 
@@ -101,8 +105,8 @@ def _failed(error: OSError | MemoryError) -> int:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
         return _NOBODY_READS
-    output = "standard output" if error.errno in _UNWRITTEN else ""
-    say(": ".join(filter(None, [str(error.filename or output), f"{cause(error)}."])))
+    where = error.filename or _WHERE.get(error.errno, "")
+    say(": ".join(filter(None, [str(where), f"{cause(error)}."])))
     return 1
 
 
@@ -131,7 +135,7 @@ def _run() -> int:
     except SystemExit as ended:  # click's, after completion, and where a pipe breaks on the way
         code = _NOBODY_READS if isinstance(ended.__context__, BrokenPipeError) else ended.code
     except KeyboardInterrupt:
-        code = _INTERRUPTED
-    if code == _INTERRUPTED:
+        code = INTERRUPTED
+    if code == INTERRUPTED:
         say("Interrupted. What is finished is kept: run the same command to go on.")
     return code or 0

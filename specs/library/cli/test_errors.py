@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -166,9 +167,18 @@ def test_an_interrupt_while_a_command_is_imported_has_its_code(monkeypatch):
 
     assert ran
     assert os.environ["MPLBACKEND"] == "agg"
-    monkeypatch.setattr(cli.app, "main", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(SystemExit, match="130"):
-        cli.main()
+    ignored = []
+    monkeypatch.setattr(signal, "signal", lambda *handler: ignored.append(handler))
+    for ended, code, times in (
+        (KeyboardInterrupt(), 130, 1),
+        (SystemExit(130), 130, 2),  # said already
+        (SystemExit(1), 1, 2),
+    ):
+        monkeypatch.setattr(cli.app, "main", lambda ended=ended: (_ for _ in ()).throw(ended))
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        assert caught.value.code == code
+        assert ignored == [(signal.SIGINT, signal.SIG_IGN)] * times, "a second one at the exit"
 
 
 def test_a_warning_in_a_command_is_one_line(command, surroundings, capsys):
@@ -294,6 +304,7 @@ def test_a_terminal_without_our_characters_is_no_error(process, surroundings):
         (OSError("Could not load a library"), "Could not load a library."),
         (OSError(errno.ENOSPC, "No space left on device"), "standard output: No space left on device."),
         (OSError(errno.EACCES, "Permission denied", "/x"), "/x: Permission denied."),
+        (OSError(errno.ENOENT, "No such file or directory"), "the current folder: No such file or directory."),
         (MemoryError(), "The memory is exhausted: MemoryError; close other programs."),
         (MemoryError("1 GiB"), "The memory is exhausted: 1 GiB; close other programs."),
     ],
