@@ -70,7 +70,7 @@ def about(
 
 
 _UNWRITTEN = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT)
-_WHERE = {  # of an error that names no file
+_WHERE: dict[int | None, str] = {  # of an error that names no file
     **dict.fromkeys(_UNWRITTEN, "standard output"),
     errno.ENOENT: "the current folder",  # which was removed
 }

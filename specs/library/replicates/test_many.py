@@ -119,19 +119,25 @@ def test_a_failed_spec_names_replicate_and_claim(tmp_path):
     assert sorted(path.stem for path in tmp_path.glob("*.json")) == ["seed-0001", "seed-0002"]
 
 
-@pytest.mark.parametrize("damage", ["", "{}", "[1, 2", "another seed", "no claim"])
+@pytest.mark.parametrize("damage", ["", "{}", "[1, 2", "another seed", "another set", "no claim"])
 def test_a_damaged_replicate_is_made_anew(damage, tmp_path):
     """A file that is not the whole replicate of its seed does not count."""
     whole = evidence(tmp_path)
     file = tmp_path / "seed-0003.json"
     other = (tmp_path / "seed-0004.json").read_text()
     found = json.loads(file.read_text())
-    found["results"]["claims"] = []
-    damages = {"another seed": other, "no claim": json.dumps(found)}
+    data, claims = found["results"]["data"], found["results"]["claims"]
+    damages = {"another seed": other}
+    for name, changed in (
+        ("another set", {"data": {**data, "digest": "f" * 64}, "claims": claims}),
+        ("no claim", {"data": data, "claims": []}),
+    ):
+        damages[name] = json.dumps({**found, "results": {**found["results"], **changed}})
     file.write_text(damages.get(damage, damage))
 
     assert evidence(tmp_path) == whole
-    assert json.loads(file.read_text())["results"]["seeds"] == [3]
+    again = json.loads(file.read_text())["results"]
+    assert (again["seeds"], again["data"]) == ([3], data)
 
 
 def test_replicates_with_other_claims_are_no_evidence(tmp_path):

@@ -29,10 +29,10 @@ def test_progress_is_the_share_of_the_work_that_is_done(tmp_path):
 def test_what_only_lacked_an_evaluation_tells_no_time(tmp_path):
     """Nor does what another process has begun."""
     board = Board(tmp_path)
-    board.plan({"ann": ("ann", 1.0), "rnn": ("rnn", 1.0)})
-    board.finish("ann")
+    board.plan({"rotate-11.5": ("evaluation", 1.0), "rotate-11.25": ("evaluation", 1.0)})
+    board.finish("rotate-11.5")
 
-    assert (board.look().done, board.look().left) == (1, None)
+    assert (board.look().done, board.look().total, board.look().left) == (1, 2, None)
 
 
 @pytest.fixture
