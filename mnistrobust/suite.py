@@ -169,6 +169,10 @@ def verify(
         arguments += ["-c", "pyproject.toml", "-p", "no:cacheprovider"]
         for name, value in (*options.items(), *(("--model", model) for model in models)):
             arguments += [] if value is None else [name, value]
+        try:
+            "".join(arguments).encode()
+        except UnicodeEncodeError as error:
+            raise UsageError("pytest takes names of files in UTF-8: rename what is not.") from error
         arguments += ["--offline"] if offline else []
         # Files that pytest leaves behind when it is killed are removed with our folder.
         environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)}

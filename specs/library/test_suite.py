@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mnistrobust import suite
-from mnistrobust.errors import DataError, MnistRobustError
+from mnistrobust.errors import DataError, MnistRobustError, UsageError
 from mnistrobust.registry import load_claims
 from mnistrobust.suite import evaluated_by
 from specs.claims import test_ann, test_cnn, test_rnn
@@ -81,6 +81,12 @@ def test_a_run_ends_with_the_code_of_the_contract(ended, code, monkeypatch):
 
     assert found == code
     assert {each.id for each in results.outcomes} == {*load_claims()}
+
+
+def test_a_name_that_is_no_text_is_refused_before_pytest():
+    """Its workers could not be told of it."""
+    with pytest.raises(UsageError, match="pytest takes names of files in UTF-8"):
+        suite.verify({"--data": os.fsdecode(b"/d\xff")}, offline=True)
 
 
 def test_a_run_without_data_says_so(monkeypatch):
