@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-INTERRUPTED = 130  # the exit code
+_INTERRUPTED = 130  # the exit code
 
 
 class _Messages(io.FileIO):
@@ -32,7 +32,7 @@ def main() -> None:
 
         app.main()
     except (KeyboardInterrupt, SystemExit) as ended:
-        if isinstance(ended, SystemExit) and ended.code != INTERRUPTED:
+        if isinstance(ended, SystemExit) and ended.code != _INTERRUPTED:
             raise
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is to tidy up
-        sys.exit(INTERRUPTED)
+        sys.exit(_INTERRUPTED)

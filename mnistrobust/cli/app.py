@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from mnistrobust.cli import INTERRUPTED
 from mnistrobust.cli.baseline import baseline_app
 from mnistrobust.cli.check import check, export_inputs
 from mnistrobust.cli.compare import compare
@@ -74,6 +73,7 @@ _WHERE: dict[int | None, str] = {  # of an error that names no file
     **dict.fromkeys(_UNWRITTEN, "standard output"),
     errno.ENOENT: "the current folder",  # which was removed
 }
+_INTERRUPTED = 130
 _NOBODY_READS = 141  # as a shell says of SIGPIPE; 1 would be a check that fails
 _WrongUsageError: Any = typer.BadParameter.__base__  # click's own, wherever typer keeps it
 
@@ -135,7 +135,7 @@ def _run() -> int:
     except SystemExit as ended:  # click's, after completion, and where a pipe breaks on the way
         code = _NOBODY_READS if isinstance(ended.__context__, BrokenPipeError) else ended.code
     except KeyboardInterrupt:
-        code = INTERRUPTED
-    if code == INTERRUPTED:
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:
         say("Interrupted. What is finished is kept: run the same command to go on.")
     return code or 0

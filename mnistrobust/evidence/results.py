@@ -99,4 +99,6 @@ class Results:
             *found.seeds
         }:
             raise ValueError("seeds: expected those of all claims, from 0")
+        if len({(each.id, each.seed) for each in found.outcomes}) < len(found.outcomes):
+            raise ValueError("claims: one stands there twice for a seed")
         return found
