@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -19,6 +20,7 @@ from mnistrobust.errors import UsageError
 from mnistrobust.evidence.results import Outcome, Results
 from mnistrobust.judging.ledger import ledger_of
 from mnistrobust.registry import load_claims
+from mnistrobust.report import page
 from mnistrobust.store import Store
 from specs.helpers import ROOT, clones, processes
 from specs.helpers.runs_by_hand import run
@@ -77,6 +79,17 @@ def test_a_report_that_cannot_be_written_is_named(tmp_path, mnist5k):
 
     with pytest.raises(UsageError, match="name another folder"):
         report.write(ledger_of(results), tmp_path)
+
+
+def test_a_report_keeps_no_changes_of_an_earlier_run(tmp_path, mnist5k):
+    """They would be taken for this run's."""
+    results = Results(source=mnist5k.source, seeds=(0,), outcomes=())
+    changes = SimpleNamespace(json="{}", found=None)
+    for given in (changes, None):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(page, "html", lambda *_, **__: "")
+            report.write(ledger_of(results), tmp_path, changes=given)
+        assert (tmp_path / "changes.json").exists() == bool(given)
 
 
 def test_results_survive_their_file(mnist5k):

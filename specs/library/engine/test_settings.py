@@ -16,6 +16,10 @@ UNUSED = dict.fromkeys(
     ("kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint",
      "bias_constraint")
 )  # fmt: skip
+USUAL = {  # the configuration of Keras's SparseCategoricalCrossentropy
+    "name": "sparse_categorical_crossentropy", "reduction": "sum_over_batch_size",
+    "from_logits": False, "ignore_class": None,
+}  # fmt: skip
 LAYERS = {  # what reads a layer, its configuration, and settings that an engine follows
     "dense": (
         lambda layer: matching.dense(layer, "relu"),
@@ -130,3 +134,31 @@ def test_steps_are_counted_through_all_epochs(chunk):
     assert seen[:7] != seen[7:14]
     parts = -(-4 // chunk)
     assert told == [(epoch, 2.0, (7 - parts) / 7, []) for epoch in (1, 2, 3)]
+
+
+def test_only_the_documents_loss_is_plain(monkeypatch):
+    """One of logits, or over another axis, is another loss; so is a relative of it."""
+
+    class Loss:
+        dtype = "float32"
+
+        def __init__(self, **changes):
+            self.config = {**USUAL, **changes}
+
+        def get_config(self):
+            return self.config
+
+    class Relative(Loss):
+        pass
+
+    known = SimpleNamespace(SparseCategoricalCrossentropy=Loss, sparse_categorical_crossentropy=abs)
+    monkeypatch.setitem(sys.modules, "keras", SimpleNamespace(losses=known))
+
+    usual = (Loss(), Loss(name="mine"), abs, "sparse_categorical_crossentropy")
+    others = (
+        Loss(from_logits=True), Loss(ignore_class=3), Loss(axis=1), Loss(reduction="sum"),
+        Relative(), "mse",
+    )  # fmt: skip
+    assert [matching._plain_loss(each) for each in usual] == [True] * 4
+    for each in others:
+        assert not matching._plain_loss(each)
