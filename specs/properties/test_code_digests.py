@@ -55,6 +55,14 @@ def test_every_definition_in_use_changes_the_digest(number, place, other):
     assert equal == (number == other)
 
 
+def test_values_that_count_as_nothing_are_different_values():
+    """Catches `axis=0` in place of `axis=None`: results would be stale."""
+    values = ("0", "None", "False", "''", "b''", "0.0", "()", "[]", "{}")
+    digests = {digest({"sample.py": f"def root():\n    return {value}\n"}) for value in values}
+
+    assert len(digests) == len(values)
+
+
 @given(NUMBERS, NUMBERS)
 def test_unused_definitions_change_no_digest(number, other):
     """Catches a digest of the whole file: adding a condition would make every other one stale."""

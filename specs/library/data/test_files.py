@@ -132,13 +132,15 @@ def test_digest_is_the_same_in_every_container(write, arrays, mnist5k, tmp_path)
         ("x_test", lambda images: images[..., None]),
         ("x_test", lambda images: images[:, None].astype(np.int64)),
         ("x_test", lambda images: (images / 255).astype(np.float32)),
+        ("x_test", lambda images: (images / 255).astype(np.float16)),
+        ("x_test", lambda images: images * np.float32(1 / 255 - 1e-9)),
         ("x_test", lambda images: images.astype(">f8")),
         ("x_test", np.asfortranarray),
         ("y_test", lambda labels: labels[:, None]),
         ("y_test", lambda labels: labels[None].astype(np.int64)),
         ("y_test", lambda labels: np.eye(10)[labels]),
     ],
-    ids=map(str, range(9)),
+    ids=map(str, range(11)),
 )
 def test_an_array_in_another_form_is_brought_to_its_bytes(name, change, arrays, mnist5k, tmp_path):
     """Flat or deep images, shares of ink, columns of labels and one-hot labels are MNIST too."""

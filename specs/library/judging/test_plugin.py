@@ -2,6 +2,8 @@
 
 import json
 import re
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -153,6 +155,17 @@ def test_a_degenerate_model_that_fails_its_claim_is_kept(suite):
     rows = json.loads((suite.folder / "results.json").read_text())["claims"]
     (controls,) = [row["controls"] for row in rows if row["id"] == FIVES]
     assert controls == {"ann=constant": -0.4, "ann=perfect, cnn=constant": -0.4}
+
+
+def test_a_run_leaves_no_folder_behind(suite, tmp_path, monkeypatch):
+    """Its processes share a board, which goes with it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made, really = [], tempfile.mkdtemp
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda **how: made.append(really(**how)) or made[-1])
+    suite.run()
+
+    assert any("mnistrobust-progress-" in folder for folder in made)
+    assert not [folder for folder in made if Path(folder).exists()]
 
 
 def test_a_failure_says_it_in_one_line(suite):
