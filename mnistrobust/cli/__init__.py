@@ -22,7 +22,8 @@ class _Messages(io.FileIO):
 def main() -> None:
     """Run the command; its imports take long enough to be interrupted."""
     try:
-        if sys.stderr is sys.__stderr__ and sys.stderr is not None:
+        own = sys.stderr is sys.__stderr__ and sys.stderr is not None
+        if own and os.name != "nt":  # where a console is no file
             messages = _Messages(sys.stderr.fileno(), "w", closefd=False)
             sys.stderr = io.TextIOWrapper(
                 io.BufferedWriter(messages), encoding=sys.stderr.encoding, line_buffering=True
