@@ -166,7 +166,9 @@ def in_processes(
     limit_threads()
     spawn = multiprocessing.get_context("spawn")  # a forked TensorFlow can hang
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, spawn, _follow_parent) as pool:
+    with _apart():  # its semaphores start a process, too
+        pool = ProcessPoolExecutor(workers, spawn, _follow_parent)
+    with pool:
         try:
             with _apart(), _interrupts_held():
                 calls = [pool.submit(call, *each) for each in arguments]
