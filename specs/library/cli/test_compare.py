@@ -30,6 +30,13 @@ def train(images, labels, seed):
     return lambda given: -((given[:, None] - means) ** 2).sum(axis=2)
 """
 
+NEAREST = """
+from mnistrobust import data
+
+digits = data.load(data.decide("mnist5k"))
+nearest = train(digits.train_images, digits.train_labels, 0)
+"""
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, mnist5k):
@@ -164,16 +171,17 @@ def test_a_wrong_call_is_one_line(arguments, said, command, folder):
 @pytest.mark.slow
 def test_a_saved_baseline_equals_its_model(folder, process):
     """`baseline save NAME MODEL`, then no difference; another model is worse."""
-    (folder / "models.py").write_text(MODELS.format(rows=4000))
+    (folder / "models.py").write_text(MODELS.format(rows=4000) + NEAREST)
 
     saved = process("baseline", "save", "mine.npz", "models:constant", "--json", cwd=folder)
     same = process("compare", "mine.npz", "models:constant", "--json", cwd=folder)
-    other = process("compare", "good.npz", "models:constant", cwd=folder)
+    other = process("compare", "models:nearest", "models:constant", cwd=folder)
 
     assert saved.code == 0, saved.err
     assert json.loads(saved.out)["bytes"] < 300_000
     assert {row["difference"] for row in json.loads(same.out)["rows"]} == {0}
-    assert other.code == 1
+    assert (other.code, "Traceback" in other.err) == (1, False), other.err
+    assert "Worse: accuracy on clean" in other.out
 
 
 @pytest.mark.slow
