@@ -81,14 +81,12 @@ def test_a_report_that_cannot_be_written_is_named(tmp_path, mnist5k):
         report.write(ledger_of(results), tmp_path)
 
 
-def test_a_report_keeps_no_changes_of_an_earlier_run(tmp_path, mnist5k):
+def test_a_report_keeps_no_changes_of_an_earlier_run(tmp_path, mnist5k, monkeypatch):
     """They would be taken for this run's."""
     results = Results(source=mnist5k.source, seeds=(0,), outcomes=())
-    changes = SimpleNamespace(json="{}", found=None)
-    for given in (changes, None):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(page, "html", lambda *_, **__: "")
-            report.write(ledger_of(results), tmp_path, changes=given)
+    monkeypatch.setattr(page, "html", lambda *_, **__: "")
+    for given in (SimpleNamespace(json="{}"), None):
+        report.write(ledger_of(results), tmp_path, changes=given)
         assert (tmp_path / "changes.json").exists() == bool(given)
 
 

@@ -88,7 +88,7 @@ def test_replicates_that_do_not_differ_differ_by_an_image():
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_a_distance_below_a_bound_deviates_as_its_share_does(share):
-    """ "At most 0.9" has a margin of 0.9 less the share: an image is as much, to the other side."""
+    """The margin of "at most 0.9" is 0.9 less the share; an image changes both by as much."""
     below = Scale(kind="share", images=1000, origin=0.9, sign=-1)
 
     away = deviations(0.9 - share, 0.4, [0.9 - share] * 24, below)

@@ -141,7 +141,7 @@ def test_two_processes_give_the_bytes_of_one(rehearsal, tmp_path):
 def test_processes_do_not_run_the_main_module_and_a_killed_one_is_an_error(monkeypatch, tmp_path):
     """A script may have no guard; a process that ends without a result is told in one line.
 
-    The folder's modules are found by the functions, and not by Python in place of its own.
+    Nor do they begin with a `signal.py` of the current folder.
     """
     (tmp_path / "signal.py").write_text("raise SystemError('not the signal of Python')")
     monkeypatch.chdir(tmp_path)
