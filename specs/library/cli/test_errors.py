@@ -281,8 +281,15 @@ def test_results_do_not_depend_on_where_messages_go(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device on this system")
-def test_a_message_that_cannot_be_written_is_lost():
-    """Alone: whoever wrote it goes on."""
+def test_a_message_that_cannot_be_written_is_lost(monkeypatch):
+    """Alone: whoever wrote it goes on. Every message of a command is written so."""
+    streams = []
+    monkeypatch.setenv("MPLBACKEND", "")
+    monkeypatch.setattr(sys, "stderr", sys.__stderr__)
+    monkeypatch.setattr(cli.app, "main", lambda: streams.append(sys.stderr.buffer.raw))
+    cli.main()
+
+    assert [type(each) for each in streams] == [cli._Messages]
     with cli._Messages("/dev/full", "w") as messages:
         assert messages.write(b"12345") == 5
 

@@ -432,6 +432,17 @@ def test_the_page_of_fresh_seeds_shows_networks_of_the_first(noting):
     assert any(str(each).startswith("seed 7 ") for each in written.values())
 
 
+def test_a_picture_of_perturbations_leaves_json_and_markdown_as_they_are(noting):
+    """The picture's name is printed where nothing else is."""
+    plain = noting("perturbations", "blur", "--picture", "some.png")[1]
+    for form, begin in (
+        ("--json", '0 [\n {\n  "name": "blur"'),
+        ("--markdown", "0 | perturbation |"),
+    ):
+        assert noting("perturbations", "blur", "--picture", "some.png", form)[1].startswith(begin)
+    assert plain.startswith("0 some.png\n")
+
+
 @pytest.mark.parametrize("call", ["check", "fuzz"])
 def test_pixels_may_be_inverted(call, noting):
     """The values of no ink and of full ink, whichever is larger."""
