@@ -28,6 +28,17 @@ from mnistrobust.transforms import NOISE_LABEL, PIXELS
 from mnistrobust.words import Margin
 
 _SPECS = Path("specs") / "claims"
+# Options and variables that name files, with the words that they take instead.
+_SETS = ("auto", "mnist5k")
+_PLACES = {
+    "--data": _SETS,
+    "MNISTROBUST_DATA": _SETS,
+    "--evidence": ("none",),
+    "--store": (),
+    "MNISTROBUST_STORE": (),
+    "MNISTROBUST_CACHE": (),
+    "KERAS_HOME": (),
+}
 _END_SECONDS = 5.0  # for pytest to end after an interrupt
 # Ends pytest when its parent ends: the parent holds the other end of its standard input.
 # It starts with interrupts blocked, so that one that comes early shows no traceback.
@@ -159,9 +170,11 @@ def verify(
     """Run the claims' specs, and return the results and the exit code.
 
     `models` are architectures of your own, as `family=module:function`. pytest writes to `output`,
-    by default standard error. Raises MnistRobustError, with the exit code, if pytest ran no claim.
+    by default standard error. Paths are relative to the current folder, also where pytest runs in
+    another. Raises MnistRobustError, with the exit code, if pytest ran no claim.
     """
     root = find_suite()
+    options, variables = _placed(options), _placed(os.environ)
     with tempfile.TemporaryDirectory(prefix="mnistrobust-", ignore_cleanup_errors=True) as folder:
         target = Path(folder) / "results.json"
         arguments = [str(_SPECS), "-n", "auto", "--results", str(target)]
@@ -175,7 +188,7 @@ def verify(
             raise UsageError("pytest takes names of files in UTF-8: rename what is not.") from error
         arguments += ["--offline"] if offline else []
         # Files that pytest leaves behind when it is killed are removed with our folder.
-        environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)}
+        environment = {**variables, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)}
         if models:  # the folder of the reader's modules
             paths = [str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]
             environment["PYTHONPATH"] = os.pathsep.join(paths)
@@ -187,6 +200,16 @@ def verify(
         kinds = {0: MnistRobustError, 1: MnistRobustError}
         raise kinds.get(code, UsageError)("No claim was judged: see what pytest says above.")
     return results, code if code in {0, 1} else UsageError.exit_code
+
+
+def _placed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options or variables whose paths do not depend on the current folder."""
+    placed = dict(values)
+    for name in _PLACES.keys() & placed.keys():
+        if placed[name] and placed[name] not in _PLACES[name]:
+            path = os.path.expanduser(placed[name])  # noqa: PTH111 - leaves an unknown ~name
+            placed[name] = str(Path(path).absolute())
+    return placed
 
 
 @contextlib.contextmanager

@@ -110,11 +110,6 @@ def write_file(option: str, path: Path, text: str) -> None:
         raise UsageError(f"{option} {path}: {error.strerror}; name another.") from error
 
 
-def absolute(path: str | None) -> str | None:
-    """Make a path independent of the folder that the specs run in; None without one."""
-    return str(Path(path).expanduser().absolute()) if path else None
-
-
 def earlier(path: Path) -> str:
     """Return whose report is replaced, in words; nothing where there is none."""
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnistrobust.cli.commands import absolute, check_file, print_result, write_file
+from mnistrobust.cli.commands import check_file, print_result, write_file
 from mnistrobust.cli.options import (
     ClaimId,
     Data,
@@ -81,10 +81,10 @@ def verify(
     if evidence not in {None, "none"}:
         load(decide(data or "auto", offline=offline).name, evidence)
     options = {
-        "--data": data if data in {None, "auto", "mnist5k"} else absolute(data),
-        "--store": absolute(store),
+        "--data": data,
+        "--store": store,
         "--seeds": seeds,
-        "--evidence": evidence if evidence in {None, "none"} else absolute(evidence),
+        "--evidence": evidence,
         "--junitxml": str(report.absolute() / "junit.xml"),
         "--verbosity": "-1",  # the ledger is printed here
     }

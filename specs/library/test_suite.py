@@ -56,7 +56,7 @@ def test_every_claims_spec_evaluates_something():
         assert evaluated_by(spec), claim.id
 
 
-def verified(ended, monkeypatch, *, outcomes=None, **options):
+def verified(ended, monkeypatch, *, outcomes=None, places=None, **options):
     """Verify with pytest noted, which ends with a code; return results, code, arguments."""
     noted = []
 
@@ -69,7 +69,8 @@ def verified(ended, monkeypatch, *, outcomes=None, **options):
         return ended
 
     monkeypatch.setattr(suite, "run_pytest", run_pytest)
-    return (*suite.verify({"--data": "mnist5k", "--seeds": None}, **options), noted)
+    given = {"--data": "mnist5k", "--seeds": None, **(places or {})}
+    return (*suite.verify(given, **options), noted)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +123,33 @@ def test_a_run_passes_on_what_it_is_asked(monkeypatch):
     assert arguments.pop()["PYTHONPATH"] == os.pathsep.join([str(Path.cwd()), "theirs"])
     assert ("--model", "ann=my:ann") in pairwise(arguments)
     assert "--offline" in arguments
+
+
+def test_paths_are_those_of_the_current_folder(tmp_path, monkeypatch):
+    """pytest runs in the suite's folder; what is a word, or not given, stays."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("DATA", "STORE", "CACHE"):
+        monkeypatch.setenv(f"MNISTROBUST_{name}", f"of/{name}")
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    places = {"--data": "a.npz", "--store": "~/nets", "--evidence": "e.json"}
+    *_, arguments = verified(0, monkeypatch, places=places, offline=False)
+    environment = arguments.pop()
+    whole = {
+        "--data": tmp_path / "a.npz", "--store": tmp_path / "home" / "nets",
+        "--evidence": tmp_path / "e.json",
+    }  # fmt: skip
+    assert {(name, str(path)) for name, path in whole.items()} < {*pairwise(arguments)}
+    for name in ("DATA", "STORE", "CACHE"):
+        assert environment[f"MNISTROBUST_{name}"] == str(tmp_path / "of" / name)
+    assert "KERAS_HOME" not in environment
+
+    monkeypatch.setenv("MNISTROBUST_DATA", "auto")
+    words = {"--evidence": "none", "--store": None}
+    *_, arguments = verified(0, monkeypatch, places=words, offline=False)
+    assert arguments.pop()["MNISTROBUST_DATA"] == "auto"
+    assert {("--data", "mnist5k"), ("--evidence", "none")} < {*pairwise(arguments)}
+    assert "--store" not in arguments
 
 
 def test_a_report_goes_into_a_new_folder_of_any_depth(tmp_path):
