@@ -63,9 +63,13 @@ class Bins:
 
 def equal_width(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> Bins:
     """Return bins of equal width, ((i - 1)/bins, i/bins], the first with 0: Guo et al. (2017)."""
-    edges = np.linspace(0, 1, bins + 1)
-    index = np.searchsorted(edges[1:-1], confidence)
-    return _binned(index, confidence, right, edges[:-1], edges[1:])
+    edges = np.arange(bins + 1) / bins
+    return _binned(bins_of(confidence, bins), confidence, right, edges[:-1], edges[1:])
+
+
+def bins_of(confidence: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """Return the number of the bin of equal width, from 0, that each confidence lies in."""
+    return np.searchsorted(np.arange(1, bins) / bins, confidence)
 
 
 def equal_mass(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> Bins:

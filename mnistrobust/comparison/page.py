@@ -7,7 +7,15 @@ import numpy as np
 from mnistrobust.checks.inputs import inputs_named
 from mnistrobust.comparison import text
 from mnistrobust.comparison.sides import NO_PREDICTION, SCALE, Predicted
-from mnistrobust.comparison.verdict import ACCURACY, BETTER, SAME, WORSE, Comparison, labels_of
+from mnistrobust.comparison.verdict import (
+    ACCURACY,
+    BETTER,
+    SAME,
+    WORSE,
+    Comparison,
+    draws_of,
+    labels_of,
+)
 from mnistrobust.report.pictures import draw_digits, figure, picture, rendered
 from mnistrobust.transforms import NOISE_LABEL
 
@@ -67,14 +75,18 @@ def _differences(comparison: Comparison) -> "Figure":
 
 
 def _confusion(comparison: Comparison, where: str) -> "Figure":
-    """Draw how many more, or fewer, images of each digit the new side predicts as each digit."""
+    """Draw how many more, or fewer, images of each digit the new side predicts as each digit.
+
+    Draws and networks are averaged.
+    """
     labels = labels_of(where, comparison.dataset)
+    draws = draws_of(len(labels), comparison.dataset)
     counts = []
     for side in (comparison.old, comparison.new):
         predictions = side.sets[where].prediction
         table = np.zeros((10, 11))
         for network in predictions:
-            np.add.at(table, (labels, np.minimum(network, 10)), 1 / len(predictions))
+            np.add.at(table, (labels, np.minimum(network, 10)), 1 / (len(predictions) * draws))
         counts.append(table)
     change = (counts[1] - counts[0])[:, : 11 if np.any(counts[0][:, 10] + counts[1][:, 10]) else 10]
     drawn, (ax,) = figure(5.4, 4.6)
@@ -98,7 +110,7 @@ def _flipped(comparison: Comparison, where: str) -> "Figure":
         labels_of(where, comparison.dataset),
     )
     old, new = (side.sets[where] for side in (comparison.old, comparison.new))
-    n = len(comparison.dataset.test_labels)  # each image once, not in every draw
+    n = len(labels) // draws_of(len(labels), comparison.dataset)  # each image once
     before, after = ((each.prediction[0] == labels)[:n] for each in (old, new))
     drawn, axes = figure(10, 4.6, 4, FLIPPED // 4)
     half = FLIPPED // 2

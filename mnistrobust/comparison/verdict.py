@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mnistrobust.checks.inputs import inputs_named
-from mnistrobust.checks.metrics import BINS
+from mnistrobust.checks.metrics import BINS, bins_of
 from mnistrobust.comparison.paired import LEVEL, Paired, holm, paired
 from mnistrobust.comparison.replays import Replay
 from mnistrobust.comparison.sides import DIGITS, NO_DIGITS, SCALE, Side
@@ -208,13 +208,16 @@ def _scores(
         yield CONFIDENCE, name, side.sets[name].confidence / SCALE
 
 
+def draws_of(predicted: int, dataset: Dataset) -> int:
+    """Return how often a condition draws each image, given how many images are predicted."""
+    return 1 if predicted == len(dataset.test_labels) else predicted // len(dataset.subset)
+
+
 def _per_image(scores: np.ndarray, dataset: Dataset) -> np.ndarray:
     """Average the draws of a condition: (networks, draws · n) becomes (networks, n)."""
-    n = len(dataset.test_labels)
-    if scores.shape[1] == n:
-        return scores
-    n = len(dataset.subset)
-    return np.asarray(scores.reshape(len(scores), -1, n).mean(axis=1))
+    networks, predicted = scores.shape
+    draws = draws_of(predicted, dataset)
+    return np.asarray(scores.reshape(networks, draws, -1).mean(axis=1)) if draws > 1 else scores
 
 
 def _right(side: Side, name: str, dataset: Dataset) -> np.ndarray:
@@ -232,7 +235,7 @@ def _gaps(side: Side, name: str, dataset: Dataset) -> np.ndarray:
     """
     confidence = side.sets[name].confidence / SCALE
     gaps = confidence - _each_right(side, name, dataset)
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    bins = bins_of(confidence)
     signs = [
         np.sign(np.bincount(index, gap, BINS))[index] for gap, index in zip(gaps, bins, strict=True)
     ]

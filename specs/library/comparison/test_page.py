@@ -1,13 +1,15 @@
 """The pictures of a comparison: which way is better, what is confused more often, which images flip."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from mnistrobust.checks.inputs import inputs_named
 from mnistrobust.comparison import page, text
 from mnistrobust.comparison.sides import NO_PREDICTION, SCALE
-from mnistrobust.comparison.verdict import BETTER, SAME, WORSE, compare
+from mnistrobust.comparison.verdict import BETTER, SAME, WORSE, compare, draws_of, labels_of
 from mnistrobust.transforms import NOISE_LABEL
 from specs.helpers.sides import side
 
@@ -47,6 +49,38 @@ def test_confusion_is_what_the_new_side_does_more_often(worse, mnist5k):
     shown = {each.get_position()[::-1]: each.get_text() for each in ax.texts}
     assert shown[3, 3] == f"−{lost[3]}"
     assert shown[3, 4] == f"+{lost[3]}"
+
+
+def test_an_image_counts_once_however_often_it_is_drawn(mnist5k):
+    """Offset noise is drawn several times, one after another: mistakes in half the draws are half an image."""
+    labels = labels_of("offset-noise", mnist5k)
+    draws, half = len(labels) // 1000, len(labels) // 2
+    top = labels.copy()
+    top[:half] = np.where(np.arange(half) % 1000 < 100, (labels[:half] + 1) % 10, labels[:half])
+    old, new = side(mnist5k), side(mnist5k)
+    wrong = replace(new.sets["offset-noise"], prediction=top[None].astype(np.uint8))
+    found = compare(old, replace(new, sets={**new.sets, "offset-noise": wrong}), mnist5k)
+
+    (ax,) = page._confusion(found, "offset-noise").axes
+    lost = np.bincount(mnist5k.test_labels[mnist5k.subset][:100], minlength=10)
+    assert draws > 1
+    np.testing.assert_allclose(np.diag(np.asarray(ax.images[0].get_array())), -lost / 2)
+    images, _ = inputs_named("offset-noise", mnist5k).images, labels
+    shown = [
+        each.images[0].get_array()
+        for each in page._flipped(found, "offset-noise").axes
+        if each.images
+    ]
+    assert len(shown) == page.FLIPPED // 2
+    first = images[:100].reshape(-1, 28, 28)
+    assert all((first == each).all(axis=(1, 2)).any() for each in shown)
+
+
+def test_draws_are_of_a_tenth_of_mnist_or_of_all_held_out_images():
+    """MNIST's 10,000 images are no draws of 2,000."""
+    mnist = SimpleNamespace(test_labels=range(10_000), subset=range(2_000))
+
+    assert [draws_of(n, mnist) for n in (10_000, 2_000, 16_000)] == [1, 1, 8]
 
 
 def test_what_is_no_digit_is_another_class(mnist5k):

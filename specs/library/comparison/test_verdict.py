@@ -7,9 +7,10 @@ from itertools import cycle
 import numpy as np
 import pytest
 
+from mnistrobust.checks.metrics import equal_width
 from mnistrobust.comparison import page, text
-from mnistrobust.comparison.sides import DIGITS, PERTURBED, SCALE
-from mnistrobust.comparison.verdict import BETTER, FIGURES, SAME, WORSE, compare
+from mnistrobust.comparison.sides import DIGITS, PERTURBED, SCALE, Predicted
+from mnistrobust.comparison.verdict import BETTER, FIGURES, SAME, WORSE, compare, labels_of
 from mnistrobust.errors import UsageError
 from specs.helpers.sides import side
 
@@ -118,6 +119,24 @@ def test_calibration_is_the_mean_gap_of_each_bin(mnist5k):
 
     (row,) = (each for each in found.rows if each.name == "calibration on clean")
     assert row.new == pytest.approx(0.1 * 0.95 + 0.9 * 0.12, abs=1e-4)
+
+
+def test_calibration_is_that_of_check(mnist5k):
+    """Also where confidences lie on the edges of bins, as those of a forest of 5 trees do."""
+    rng = np.random.default_rng(0)
+    sure, wrong = rng.integers(1, 6, 1000) / 5, rng.random(1000) < 0.4
+    sure[::2] += 1 / SCALE - 2 * (sure[::2] == 1) / SCALE
+    labels = labels_of("clean", mnist5k)
+    clean = Predicted(
+        prediction=np.where(wrong, (labels + 1) % 10, labels)[None].astype(np.uint8),
+        confidence=np.rint(sure * SCALE)[None].astype(np.uint16),
+        loss=np.ones((1, 1000), np.float16),
+    )
+    new = side(mnist5k)
+    found = compare(side(mnist5k), replace(new, sets={**new.sets, "clean": clean}), mnist5k)
+
+    (row,) = (each for each in found.rows if each.name == "calibration on clean")
+    assert row.new == pytest.approx(equal_width(sure, ~wrong).error)
 
 
 def test_seeds_have_to_match(mnist5k):
