@@ -92,10 +92,13 @@ class Targets:
 
     def outcomes(self, cases: Sequence[Case]) -> Outcomes:
         """Return what the model does with each case; a fault is kept with its smallest case."""
-        with ThreadPoolExecutor(1) as pool:  # the model predicts a batch while the next is made
-            batches = [cases[i : i + BATCH] for i in range(0, max(1, len(cases)), BATCH)]
-            parts = [pool.submit(self._read, self._images(each)) for each in batches]
-            outcomes = joined([part.result() for part in parts])
+        if len(cases) <= BATCH:  # a thread would take longer to start than most models to predict
+            outcomes = self._read(self._images(cases))
+        else:
+            with ThreadPoolExecutor(1) as pool:  # the model predicts a batch while the next is made
+                batches = [cases[i : i + BATCH] for i in range(0, len(cases), BATCH)]
+                parts = [pool.submit(self._read, self._images(each)) for each in batches]
+                outcomes = joined([part.result() for part in parts])
         self.candidates += len(cases)
         for row in np.flatnonzero(outcomes.fault != "").tolist():
             if kind_of(outcomes.fault[row]) in self.subject.deadly:

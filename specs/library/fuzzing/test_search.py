@@ -15,7 +15,7 @@ from mnistrobust.fuzzing.counterexamples import (
 )
 from mnistrobust.fuzzing.outcomes import Subject
 from mnistrobust.fuzzing.search import Search, Trial
-from mnistrobust.fuzzing.targets import CHANGES, OUTLIER, WRONG
+from mnistrobust.fuzzing.targets import CHANGES, OUTLIER, WRONG, Targets
 from mnistrobust.perturbations import PERTURBATIONS
 from specs.helpers.digit_models import softmax
 from specs.helpers.oracle import (
@@ -37,6 +37,25 @@ def test_a_blind_spot_is_named_by_perturbation_dose_and_digit(findings):
     sevens = found.by_digit[7]
     assert sevens["broken"] == sevens["tried"] == found.broken > 0
     assert 0.2 < sevens["smallest"] < 0.2 * 1.03
+
+
+@pytest.mark.parametrize("count", [500, 501, 1200])
+def test_images_are_predicted_in_batches(count, mnist5k):
+    """At most 500 at once, however many are changed, each once and in their order."""
+    sizes = []
+
+    def model(images):
+        sizes.append(len(images))
+        return np.eye(10)[(images[:, 300] > 0.5).astype(int)]
+
+    subject = Subject(model, mnist5k, **READS)
+    targets = Targets(subject, mnist5k, 0, CHANGES, range(30))
+    del sizes[:]
+    places = [place % 30 for place in range(count)]
+    found = targets.outcomes([Case(place=place) for place in places])
+
+    assert (sum(sizes), max(sizes)) == (count, 500)
+    assert found.top.tolist() == (targets.images[places][:, 300] > 0.5).astype(int).tolist()
 
 
 def test_what_two_perturbations_break_together_is_shrunk(mnist5k):
