@@ -19,6 +19,13 @@ gc.set_threshold(500_000, 50, 100)  # with libraries loaded, each full collectio
 _armed = [0.0, 0.0]  # when, and for how long: arming costs more than a quick spec
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish():
+    """Collect garbage once: pytest does it ten times at the end, and Python again, 4 s a worker."""
+    gc.collect()
+    gc.freeze()  # what is left is not looked at again
+
+
 @pytest.fixture(autouse=True)
 def end(request):
     """Fail a spec that hangs; end the process where not even a signal gets through."""

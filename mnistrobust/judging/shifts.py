@@ -69,8 +69,8 @@ def shifts(results: Results, evidence: Evidence) -> Shifts | None:
     They are if the run has several seeds of the document's networks, on the same data set, and none
     of the evidence. A figure is compared if it has a value for each seed.
     """
-    from scipy.special import ndtri  # late: half a second of import
-    from scipy.stats import rankdata
+    from pandas import DataFrame  # late, and no rankdata of scipy.stats: a second of import
+    from scipy.special import ndtri
 
     count = len(results.seeds)
     if (
@@ -94,7 +94,7 @@ def shifts(results: Results, evidence: Evidence) -> Shifts | None:
         return None
     seeds = count + evidence.replicates
     values = np.array([[*fresh[key], *values] for key, (values, _) in columns.items()])
-    scores = ndtri(rankdata(values, axis=1) / (seeds + 1))
+    scores = ndtri(DataFrame(values).rank(axis=1).to_numpy() / (seeds + 1))
     scores = scores - scores.mean(axis=1, keepdims=True)
     scores /= np.maximum(scores.std(axis=1, keepdims=True), np.finfo(float).tiny)
     observed = abs(scores[:, :count].sum(axis=1))

@@ -10,7 +10,6 @@ import json
 import sys
 
 import numpy as np
-from scipy.stats import ks_2samp, ttest_ind
 
 from mnistrobust import metrics, training
 from mnistrobust.backend import standard_settings
@@ -91,6 +90,8 @@ def figures_of(model, dataset, seed):
 
 def compared(ours, theirs):
     """Return for each figure both means and deviations, and the p-values of two tests."""
+    from scipy.stats import ks_2samp, ttest_ind  # late: a second of import for all other specs
+
     found = {}
     for name in ours[0]:
         both = [np.array([each[name] for each in side]) for side in (ours, theirs)]

@@ -3,7 +3,6 @@
 from math import comb
 
 import pytest
-from scipy import stats
 
 from mnistrobust.errors import UsageError
 from mnistrobust.judging import statistics
@@ -19,8 +18,10 @@ def chance(held, replicates, rate):
 @pytest.mark.parametrize("replicates", [1, 5, 24, 100])
 def test_bounds_are_clopper_and_pearsons(replicates):
     """Both bounds agree with SciPy's two-sided exact interval at twice the error."""
+    from scipy.stats import binomtest  # late: a second of import
+
     for held in range(replicates + 1):
-        exact = stats.binomtest(held, replicates).proportion_ci(0.98, "exact")
+        exact = binomtest(held, replicates).proportion_ci(0.98, "exact")
         assert statistics.lower_bound(held, replicates) == pytest.approx(exact.low, abs=1e-9)
         assert statistics.upper_bound(held, replicates) == pytest.approx(exact.high, abs=1e-9)
 
@@ -113,10 +114,12 @@ def test_too_few_live_replicates_conclude_nothing(replicates):
 @pytest.mark.parametrize("value", [-1.0, 0.0, 0.2, 0.35, 1.0, 2.0])
 def test_percentile_is_scipys_mean_rank(value):
     """Equal values count half."""
+    from scipy.stats import percentileofscore  # late: a second of import
+
     sample = [0.0, 0.2, 0.2, 0.5, 1.0]
 
     assert statistics.percentile(value, sample) == pytest.approx(
-        stats.percentileofscore(sample, value, kind="mean")
+        percentileofscore(sample, value, kind="mean")
     )
 
 
