@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnistrobust.cli.commands import absolute, print_facts, print_result, with_doses
+from mnistrobust.cli.commands import print_facts, print_result, with_doses
 from mnistrobust.cli.options import (
     Arch,
     BaselineName,
@@ -95,6 +95,7 @@ def baseline_save(
             side = open_side(model, source, opened, networks=seeds, workers=count, tell=tell, **how)
         sides.save(side, target)
         facts = _model_facts(name, side)
+    baselines.remove(name, opened, but=target)  # a run in place of predictions, or these of a run
     print_facts({**facts, "file": str(target), "bytes": target.stat().st_size}, as_json)
 
 
@@ -141,7 +142,7 @@ def _run(source: "Source", store: "Store", *, offline: bool) -> "Run":
     from mnistrobust.comparison import runs
 
     options = {
-        "--data": absolute(source.path) or source.name,
+        "--data": source.path or source.name,
         "--store": str(store.root),
         "--evidence": "none",  # what one replicate may look like is verify's question
     }

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from mnistrobust.comparison import sides
 from mnistrobust.comparison.runs import Run
 from mnistrobust.data import Source
 from mnistrobust.errors import MnistRobustError, UsageError, inert, unknown
@@ -22,16 +23,25 @@ def folder(store: Store) -> Path:
 
 def model_file(name: str, store: Store) -> Path:
     """Return the file of a model's baseline; a path that ends in .npz is that file."""
-    return Path(name) if name.endswith(".npz") else folder(store) / f"{name}.npz"
+    return Path(name) if name.endswith(".npz") else _file(name, "npz", store)
 
 
 def run_file(name: str, store: Store) -> Path:
     """Return the file that holds, or would hold, a run's baseline."""
-    return folder(store) / f"{name}.json"
+    return _file(name, "json", store)
+
+
+def _file(name: str, kind: str, store: Store) -> Path:
+    known = name if _NAME.fullmatch(name) else "-"  # no baseline is called so
+    return folder(store) / f"{known}.{kind}"
 
 
 def check_name(name: str) -> None:
-    """Raise UsageError for a name that is no valid file name on every system."""
+    """Raise UsageError for a name that is no valid file name on every system, and for a path."""
+    if name.endswith(".npz"):
+        raise UsageError(
+            f"Baseline '{inert(name)}': that is for a model's predictions; name a MODEL."
+        )
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"Baseline '{inert(name)}': expected at most 64 letters, digits, dots, dashes and "
@@ -90,15 +100,21 @@ def load(name: str, store: Store, source: Source | None = None) -> Run:
     return run
 
 
-def remove(name: str, store: Store) -> None:
-    """Remove a baseline; raise UsageError if there is none, or if it cannot be removed."""
-    files = [
-        each for each in (model_file(name, store), run_file(name, store)) if os.path.lexists(each)
-    ]
+def remove(name: str, store: Store, *, but: Path | None = None) -> None:
+    """Remove a baseline, all files of it `but` one.
+
+    Raises UsageError if there is none, if a path is no file of predictions, or if it cannot be removed.
+    """
+    kept = model_file(name, store), run_file(name, store)
+    files = [file for file in kept if os.path.lexists(file)]
     if not files:
         raise _unknown(name, [*names(store), *names(store, "npz")])
+    if files[0] == Path(name) and not (files[0].is_file() and sides.load(files[0])):
+        raise UsageError(f"{name}: it is no file of predictions; nothing is removed.")
     try:
-        files[0].unlink()
+        for file in files:
+            if file != but:
+                file.unlink()
     except OSError as error:
         problem = f"Cannot remove {error.filename} ({error.strerror})"
         raise UsageError(f"{problem}: remove it by hand.") from error

@@ -4,7 +4,7 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +16,7 @@ from mnistrobust.checks.opening import open_model
 from mnistrobust.checks.outputs import ModelError, naming
 from mnistrobust.checks.session import Session
 from mnistrobust.comparison.sides import (
+    SETS,
     Side,
     arrays_of,
     definitions,
@@ -112,13 +113,7 @@ def _stored(
 
 
 def _key(given: str, seed: int, source: Source, on: tuple[str, ...]) -> Key:
-    facts: dict[str, Any] = {
-        "seed": seed,
-        "data": source.digest,
-        "sets": definitions(on),
-        "versions": versions(),
-        "code": code.digest("mnistrobust.comparison.sides:side_of"),
-    }
+    facts: dict[str, Any] = {"seed": seed, "data": source.digest, **_today(on)}
     if given in RECIPES:
         facts["model"] = Replicate(seed, source, Store(Path())).model_key(given).digest
     else:
@@ -126,6 +121,17 @@ def _key(given: str, seed: int, source: Source, on: tuple[str, ...]) -> Key:
         facts["folder"] = str(Path.cwd())
     label = "".join(letter if letter.isalnum() else "-" for letter in given)[:60]
     return Key("comparisons", f"{label}-{source.name}-seed{seed}", facts)
+
+
+def is_current(facts: Mapping[str, Any]) -> bool:
+    """Return whether today's code still looks for sides with these facts, whatever their model."""
+    today = _today(tuple(name for name in facts["sets"] if name not in SETS))
+    return all(facts.get(name) == value for name, value in today.items())
+
+
+def _today(on: tuple[str, ...]) -> dict[str, Any]:
+    side = code.digest("mnistrobust.comparison.sides:side_of")
+    return {"sets": definitions(on), "versions": versions(), "code": side}
 
 
 def _used() -> dict[str, str]:

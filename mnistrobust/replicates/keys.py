@@ -1,7 +1,7 @@
 """Keys of the store: a digest of all that a result depends on (recipe, seed, data, versions, code)."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
@@ -126,19 +126,23 @@ def reader_code() -> str:
     return code.digest("mnistrobust.training:rebuilt", "mnistrobust.training:reader", skip=skip)
 
 
-def unused(store: Store) -> list[Path]:
+def unused(store: Store, is_current: Callable[[Mapping[str, Any]], bool]) -> list[Path]:
     """Return the files of the entries that today's code, with its packages, would not look for.
 
-    A network of your own architecture is looked for only from the folder of its module. What cannot
+    `is_current` decides on the facts of what is neither a model nor an evaluation. A network of your own architecture is looked for only from the folder of its module. What cannot
     be read is left alone, with what was made of it.
     """
     facts = store.facts()
-    trained = {Key("", "", each).short for each in facts.values() if _is_made(each, ())}
+    trained = {Key("", "", each).short for each in facts.values() if _is_made(each, (), is_current)}
     trained |= {path.stem.rpartition("-")[2] for path in store.entries() if path not in facts}
-    return [path for path in facts if not _is_made(facts[path], trained)]
+    return [path for path in facts if not _is_made(facts[path], trained, is_current)]
 
 
-def _is_made(facts: Mapping[str, Any], trained: Collection[str]) -> bool:
+def _is_made(
+    facts: Mapping[str, Any],
+    trained: Collection[str],
+    is_current: Callable[[Mapping[str, Any]], bool],
+) -> bool:
     """Return whether today's code makes an entry, given the short digests of the models it makes."""
     model = str(facts.get("model") or "")[:SHORT]
     with suppress(UsageError):  # no such recipe or condition any more, or no such module here
@@ -150,7 +154,7 @@ def _is_made(facts: Mapping[str, Any], trained: Collection[str]) -> bool:
             today = evaluation_code(condition_named(condition)), reader_code()
             return model in trained and today == (facts["code"], facts["reader"])
         # a side of a comparison; without a model, it is trained by a function of the user's
-        return model in {"", *trained} and facts.get("versions") == versions()
+        return model in {"", *trained} and is_current(facts)
     return False
 
 

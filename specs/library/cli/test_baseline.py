@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mnistrobust.comparison import baselines
+from mnistrobust.comparison import baselines, opening
 from mnistrobust.data import Source
 from mnistrobust.store import Store
 from specs.helpers import ROOT
 from specs.helpers.runs_by_hand import run
+from specs.helpers.sides import side
 from specs.helpers.synthetic import evidence, measured, spread, written
 
 CLAIM = "ann.intelligence_at_1000_rows"
@@ -106,6 +107,15 @@ def test_a_baseline_is_removed(command, shelf):
 
     assert (ended.code, ended.out) == (0, "Baseline 'one' removed.\n")
     assert baselines.names(shelf) == ["two"]
+
+
+def test_predictions_take_the_place_of_a_run(command, shelf, mnist5k, monkeypatch):
+    """A name is one thing: what is compared is what was saved last."""
+    monkeypatch.setattr(opening, "open_side", lambda *_, **__: side(mnist5k))
+    here = "--store", shelf.root, "--data", "mnist5k"
+
+    assert command("baseline", "save", "one", "ann", "--replace", *here).code == 0
+    assert (baselines.names(shelf), baselines.names(shelf, "npz")) == (["two"], ["one"])
 
 
 @pytest.mark.usefixtures("clone")

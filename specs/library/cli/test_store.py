@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from mnistrobust.comparison import seeds
 from mnistrobust.store import Entry, Key, Store
 
 
@@ -87,9 +88,12 @@ def test_store_prune_removes_what_no_code_looks_for(command, tmp_path, rehearsal
     evaluations = [
         Key("evaluations", f"e{i}", {**of.facts, **one}) for i, one in enumerate(changed)
     ]
-    side = Key("comparisons", "side", {"train": "m:train", "versions": key.facts["versions"]})
-    older = Key("comparisons", "older", {"train": "m:train", "versions": {"numpy": "1"}})
-    for each in (old, newer, *evaluations, side, older):
+    today = seeds._key("m:train", 1, rehearsal.source, ("rotate:15",)).facts
+    side = Key("comparisons", "side", today)
+    drawn = {**today["sets"], "clean": "0"}
+    other = {"versions": {"numpy": "1"}}, {"code": "0"}, {"sets": drawn}, {"sets": {"no:1": "0"}}
+    older = [Key("comparisons", f"s{i}", {**today, **one}) for i, one in enumerate(other)]
+    for each in (old, newer, *evaluations, side, *older):
         store.put(each, Entry({"w": np.zeros(10**5)} if each is old else {}))
 
     assert {Key("", "", each).short for each in store.facts().values()} == {
@@ -97,7 +101,7 @@ def test_store_prune_removes_what_no_code_looks_for(command, tmp_path, rehearsal
     }
     ended = command("store", "prune", "--store", tmp_path)
 
-    assert ended.out == f"7 entries, 0.8 MB, removed from {tmp_path}; 3 kept\n"
+    assert ended.out == f"10 entries, 0.8 MB, removed from {tmp_path}; 3 kept\n"
     assert {path.name for path in store.entries()} == {store.path(k).name for k in (key, of, side)}
     store.path(key).write_bytes(b"another user's, or damaged")
     assert command("store", "prune", "--store", tmp_path).out.startswith("0 entries")

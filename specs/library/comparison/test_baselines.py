@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from mnistrobust.comparison import baselines
+from mnistrobust.comparison import baselines, sides
 from mnistrobust.comparison.opening import open_side
 from mnistrobust.data import Source
 from mnistrobust.errors import MnistRobustError, UsageError
 from mnistrobust.store import Store
 from specs.helpers.runs_by_hand import SOURCE, run
+from specs.helpers.sides import side
 
 
 @pytest.fixture
@@ -68,6 +70,48 @@ def test_a_taken_name_is_replaced_only_on_request(store):
     assert baselines.load("before", store).results.outcomes[0].figures["noisy"] == 0.8
     baselines.save(run(noisy=0.5), "before", store)
     assert baselines.load("before", store).results.outcomes[0].figures["noisy"] == 0.5
+
+
+def test_a_name_is_a_run_or_a_model(store, mnist5k):
+    """One kind takes the other's place, and a name is removed with all that is kept under it."""
+    predictions, of_run = (of("b", store) for of in (baselines.model_file, baselines.run_file))
+    sides.save(side(mnist5k), predictions)
+    baselines.save(run(), "b", store)
+
+    baselines.remove("b", store, but=of_run)
+    assert (predictions.exists(), of_run.exists()) == (False, True)
+    sides.save(side(mnist5k), predictions)
+    baselines.remove("b", store, but=predictions)
+    assert (predictions.exists(), of_run.exists()) == (True, False)
+    baselines.save(run(), "b", store)
+    baselines.remove("b", store)
+    assert (predictions.exists(), of_run.exists()) == (False, False)
+
+
+@pytest.mark.parametrize("given", ["data.npz", "link.npz", "folder.npz", "kept.json", "package"])
+def test_no_file_is_removed_that_is_no_baseline(given, store, tmp_path, monkeypatch, mnist5k):
+    """A path is a file of predictions, or is left alone; a name is no path."""
+    monkeypatch.chdir(tmp_path)
+    np.savez("data.npz", x_train=np.zeros(3))
+    (tmp_path / "link.npz").symlink_to("nowhere")
+    (tmp_path / "folder.npz").mkdir()
+    for name in ("kept.json.json", "package.json", "package.npz", "store-baselines.json"):
+        (tmp_path / name).write_text("theirs")
+    sides.save(side(mnist5k), tmp_path / "ours.npz")
+    before = {*tmp_path.rglob("*")}
+
+    for asked in (given, f"../{given}", str(tmp_path / given)):
+        with pytest.raises(UsageError, match=r"no file of predictions|Unknown baseline"):
+            baselines.remove(asked, store)
+    assert {*tmp_path.rglob("*")} == before
+    baselines.remove("ours.npz", store)
+    assert before - {*tmp_path.rglob("*")} == {tmp_path / "ours.npz"}
+
+
+def test_a_run_is_not_called_like_a_file_of_predictions():
+    """To replace it would remove the file."""
+    with pytest.raises(UsageError, match=r"'a\.npz': that is for a model's predictions"):
+        baselines.check_name("a.npz")
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "a b", "\x1b[31m", "<b>", "=cmd", "-x", "é"])
