@@ -185,8 +185,10 @@ class Search(Targets):
         and only what breaks suddenly counts.
         """
         cases, kept = list[Case](), []
-        for halves, weights, add, draw in tries:
-            own = self._withstood(places, halves, weights, add, draw)
+        harmless = self._harmless(places)
+        for each in tries:
+            halves, _, add, draw = each
+            own = self._withstood(places, harmless, each)
             if len(own) >= _FEW:
                 key = tuple(sorted(halves.tolist()))
                 trial = self.trials.setdefault(key, Trial(halves=own[0].halves))
@@ -215,13 +217,15 @@ class Search(Targets):
                 trial.halves, trial.score, trial.tried = first.halves, score, {*at[rows].tolist()}
                 trial.breaks = {each.case.place: each for each in found}
 
-    def _withstood(
-        self, places: np.ndarray, halves: np.ndarray, weights: np.ndarray, add: bool, draw: int
-    ) -> list[Case]:
+    def _harmless(self, places: np.ndarray) -> np.ndarray:
+        """Return of each half the share of its dose that breaks few of these digits (halves,)."""
+        return np.asarray(0.95 * np.quantile(self.first[:, places], _MOST, axis=1))
+
+    def _withstood(self, places: np.ndarray, harmless: np.ndarray, chain: Try) -> list[Case]:
         """Return a chain on the digits that its doses should not break."""
-        first = self.first[np.ix_(halves, places)]
-        shares = np.minimum(1, 0.95 * weights * np.quantile(first, _MOST, axis=1))
-        used = shares[:, None] / first
+        halves, weights, add, draw = chain
+        shares = np.minimum(1, weights * harmless[halves])
+        used = shares[:, None] / self.first[np.ix_(halves, places)]
         calm = used.sum(axis=0) < 1 if add else used.max(axis=0) < 1
         calm &= ~self.jumps[np.ix_(halves, self.labels[places])].any(axis=0)  # that is known
         return self._cases(tuple(self.halves[at] for at in halves), shares, places[calm], draw)

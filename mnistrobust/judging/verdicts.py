@@ -94,15 +94,12 @@ class Verdict:
 
 def verdict_of(claim: Claim, evidence: Evidence | None) -> Verdict | None:
     """Return the verdict on a claim; None if it gets none, or if nothing was measured."""
-    measured = evidence.claims.get(claim.id) if evidence else None
-    if measured is None or not claim.judged or not measured.margins:
+    measured = _margins_of(claim, evidence)
+    if not measured:
         return None
-    margins = np.array(measured.margins["margin"])
+    margins = np.array(measured["margin"])
     held = int((margins > 0).sum())
-    words = {
-        name: statistics.verdict(sum(value > 0 for value in values), len(values))
-        for name, values in measured.margins.items()
-    }
+    words = {name: _word(values) for name, values in measured.items()}
     return Verdict(
         word=words["margin"],
         held=held,
@@ -131,8 +128,18 @@ def rule(replicates: int) -> str:
 
 def word_of(claim: Claim, evidence: Evidence | None) -> str | None:
     """Return the verdict in a word, `provisional` without evidence; None if the claim gets none."""
-    verdict = verdict_of(claim, evidence)
-    return verdict.word if verdict else PROVISIONAL if claim.judged else None
+    if margins := _margins_of(claim, evidence):
+        return _word(margins["margin"])
+    return PROVISIONAL if claim.judged else None
+
+
+def _margins_of(claim: Claim, evidence: Evidence | None) -> Mapping[str, Sequence[float]]:
+    measured = evidence.claims.get(claim.id) if evidence and claim.judged else None
+    return measured.margins if measured else {}
+
+
+def _word(margins: Sequence[float]) -> str:
+    return statistics.verdict(sum(value > 0 for value in margins), len(margins))
 
 
 def instead_of(claim: Claim) -> str | None:

@@ -50,8 +50,12 @@ def margin(value):
 def much_better(value):
     return better(value, than=0)
 """
-# What other plugins, and collections of all garbage, cost is not worth it here.
-_QUICK = ("-p", "no:unraisableexception", "-p", "no:threadexception", "-p", "no:cacheprovider")
+# What other plugins, collections of all garbage and sources of tracebacks cost is not worth it here.
+_WITHOUT = (
+    *("unraisableexception", "threadexception", "cacheprovider", "unittest", "doctest", "pastebin"),
+    *("stepwise", "legacypath", "setuponly", "setupplan", "faulthandler", "logging", "debugging"),
+)
+_QUICK = ("--tb=line", *(f"-pno:{each}" for each in _WITHOUT))
 
 
 def clone(folder, spec=SPEC):

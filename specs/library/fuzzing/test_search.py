@@ -248,12 +248,14 @@ def test_a_chain_is_tried_where_its_doses_do_not_add_up_to_a_break(mnist5k):
     search.first[:] = 0.5
     search.first[:, early] = 0.3
     for weights, add in (([0.5, 0.5], True), ([1, 1], False)):
-        tried = search._withstood(places, pair, np.array(weights), add, 0)
+        chain = pair, np.array(weights), add, 0
+        tried = search._withstood(places, search._harmless(places), chain)
         assert {case.place for case in tried} == {*places} - {early}
         assert {case.shares for case in tried} == {tuple(0.95 * 0.5 * np.array(weights))}
 
     search.first[:, early] = 0.5
-    tried = search._withstood(places, pair, np.array([0.5, 0.5]), True, 0)
+    chain = pair, np.array([0.5, 0.5]), True, 0
+    tried = search._withstood(places, search._harmless(places), chain)
     assert {case.place for case in tried} == {*places}
 
 
