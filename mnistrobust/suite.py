@@ -179,7 +179,8 @@ def verify(
         target = Path(folder) / "results.json"
         arguments = [str(_SPECS), "-n", "auto", "--results", str(target)]
         # without -c, pytest would look for a configuration above the store; a wheel may be read-only
-        arguments += ["-c", "pyproject.toml", "-p", "no:cacheprovider"]
+        # no spec of ours is asynchronous, and pytest-asyncio has a warning for each run
+        arguments += ["-c", "pyproject.toml", "-p", "no:cacheprovider", "-p", "no:asyncio"]
         for name, value in (*options.items(), *(("--model", model) for model in models)):
             arguments += [] if value is None else [name, value]
         try:
@@ -277,6 +278,8 @@ def read_results(path: Path) -> Results:
     """Return the results that an earlier run wrote; raise UsageError for any other file."""
     try:
         results = Results.from_json(regular(path).read_text("utf-8"))
+        if not results.outcomes:
+            raise ValueError("it has no claim")
         for outcome in results.outcomes:
             for name in outcome.figures:
                 claim_named(outcome.id).quantity(name)

@@ -3,10 +3,11 @@
 It is made once for each run. The terminal, the page, Markdown and notebooks all show it.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mnistrobust.errors import UsageError, inert
 from mnistrobust.evidence import Evidence
@@ -20,6 +21,7 @@ from mnistrobust.judging.statistics import (
     REPRODUCED,
     SEED_DEPENDENT,
     live_rule,
+    unconfirmed,
 )
 from mnistrobust.judging.verdicts import FULL
 from mnistrobust.registry import claim_named, load_claims
@@ -36,7 +38,8 @@ class Ledger:
     rows: tuple[Row, ...]
     results: Results | None = None
     evidence: Evidence | None = None
-    shifts: "Shifts | None" = None  # of several fresh seeds
+    checks: "Checks | None" = None  # of one fresh seed
+    shifts: "Shifts | None" = None  # of several
 
     def __getitem__(self, claim_id: str) -> Row:
         """Return a claim's row; raise UsageError with the nearest id if there is none."""
@@ -118,21 +121,6 @@ class Ledger:
         where = f"{self.results.source.name}, seed {seeds}"
         return f"{held} of {len(self.judged)} judged claims hold on {where}"
 
-    @cached_property
-    def checks(self) -> "Checks | None":
-        """The intervals that the run's one fresh seed is checked against; None if there are none.
-
-        There are none for several seeds, which are judged together; for a seed of the evidence
-        itself; for another data set; and if the evidence has too few seeds for a verdict.
-        """
-        from mnistrobust.judging.regression import checks_of  # late: it imports pandas
-
-        seeds = self.results.seeds if self.results else ()
-        if self.evidence is None or len(seeds) > 1 or {*seeds} & {*self.evidence.seeds}:
-            return None
-        other = self.results and self.results.source.digest != self.evidence.head.digest
-        return None if other else checks_of(self.evidence)
-
     def notes(self) -> Iterator[str]:
         """Yield notes on the run: replaced networks, the rule, the checks, and any newer code."""
         models = self.results.models if self.results else {}
@@ -141,10 +129,21 @@ class Ledger:
         outcomes = self.results.outcomes if self.results else ()
         if again := [each.id for each in outcomes if each.runs > 1]:
             yield f"NOTE: a pytest plugin ran {len(again)} specs more than once, such as {again[0]}"
-        live = [row.live for row in self.judged if row.live]
+        if self.results and (known := _known(self.results, self.evidence)):
+            which = f"seed {known[0]} is" if len(known) == 1 else f"{len(known)} seeds are"
+            yield f"NOTE: {which} the evidence's own, and cannot confirm it: name others with --seeds"
+        live = [row for row in self.judged if row.live]
         if live and self.results:
-            yield f"live on {len(self.results.seeds)} fresh seeds: {_counted(live)}"
-            yield f"{live_rule(len(self.results.seeds))}"
+            rule = live_rule(len(self.results.seeds))
+            yield f"live on {rule.replicates} fresh seeds: {_counted([str(row.live) for row in live])}"
+            yield f"{rule}"
+            confirming = [each for row in live if (each := row.confirming)]
+            if confirming and rule.wins <= rule.replicates:
+                missed = unconfirmed(np.array(confirming), rule)
+                yield (
+                    f"of runs on {rule.replicates} seeds without a change, {missed:.0%} fail: they "
+                    f"confirm less than the evidence says"
+                )
         checks, shifts = self.checks, self.shifts
         if self.results is None or self.evidence is None or not (checks or shifts):
             return
@@ -191,6 +190,7 @@ def ledger_of(
         claim_id = claim_named(outcome.id).id
         by_id[claim_id] = (*by_id.get(claim_id, ()), outcome)
     dataset = results.source.name if results else evidence.head.dataset if evidence else FULL
+    checks = _checks(results, evidence) if results and evidence else None
     shifted = None
     if results and evidence and len(results.seeds) > 1:
         from mnistrobust.judging.shifts import shifts  # late: it imports pandas
@@ -203,11 +203,48 @@ def ledger_of(
             outcomes=by_id.get(claim.id, ()),
             evidence=evidence,
             dataset=dataset,
+            fresh=not (results and _known(results, evidence)),
+            outside=_outside(by_id.get(claim.id, ()), checks) if checks else "",
             shifted=tuple(by_claim.get(claim.id, ())),
         )
         for claim in claims
     )
-    return Ledger(rows=rows, results=results, evidence=evidence, shifts=shifted)
+    return Ledger(rows=rows, results=results, evidence=evidence, checks=checks, shifts=shifted)
+
+
+def _known(results: Results, evidence: Evidence | None) -> list[int]:
+    """Return the seeds of a run that are also the evidence's, on the same data set."""
+    if evidence is None or results.source.digest != evidence.head.digest:
+        return []
+    return sorted({*results.seeds} & {*evidence.seeds})
+
+
+def _checks(results: Results, evidence: Evidence) -> "Checks | None":
+    """Return the intervals that a run's one fresh seed is checked against; None if there are none.
+
+    They are of the claims that were measured on the document's networks. There are none for several seeds, which
+    are judged together; for a seed of the evidence itself; for another data set; and if the evidence has
+    too few seeds for a verdict.
+    """
+    from mnistrobust.judging.regression import checks_of, values_of  # late: it imports pandas
+
+    other = results.source.digest != evidence.head.digest
+    if other or len(results.seeds) > 1 or _known(results, evidence):
+        return None
+    checks = checks_of(evidence)
+    ran = {each.id for each in results.outcomes if values_of(each) and not each.models}
+    named = (
+        {claim: each for claim, each in checks.intervals.items() if claim in ran} if checks else {}
+    )
+    return replace(checks, intervals=named) if checks and named else None
+
+
+def _outside(outcomes: Iterable[Outcome], checks: "Checks") -> str:
+    """Return what the evidence does not allow, where the run itself was not made with it."""
+    for outcome in outcomes:
+        if problems := checks.problems(outcome):
+            return problems[0].removeprefix(f"{outcome.id}: ")
+    return ""
 
 
 def _counted(words: list[str]) -> str:

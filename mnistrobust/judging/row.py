@@ -46,6 +46,8 @@ class Row:
     outcomes: tuple[Outcome, ...] = ()
     evidence: Evidence | None = None
     dataset: str = FULL
+    fresh: bool = True  # no seed of the run is one of the evidence's
+    outside: str = ""  # which figure of one fresh seed the evidence does not allow
     shifted: tuple["Shift", ...] = ()
 
     @cached_property
@@ -89,20 +91,24 @@ class Row:
     @cached_property
     def instead(self) -> str | None:
         """What is true instead on full MNIST, if the claim is not reproduced there."""
-        return instead_of(self.claim)
+        return instead_of(self.claim, self._on_full_mnist)
 
     @property
     def truth(self) -> str:
         """What is true instead, and any claim of the opposite; in a rehearsal, by full MNIST."""
         rehearsal = self.dataset != FULL and self.claim.judged
-        said = f"On full MNIST: {word_of(self.claim, load(FULL))}." if rehearsal else ""
+        said = f"On full MNIST: {word_of(self.claim, self._on_full_mnist)}." if rehearsal else ""
         return " ".join(filter(None, (said, self.instead, self._opposite)))
 
     @property
+    def _on_full_mnist(self) -> Evidence | None:
+        return self.evidence if self.dataset == FULL else load(FULL)
+
+    @property
     def _opposite(self) -> str:
-        if not self.claim.contradicts:
+        if not self.claim.contradicts or self._on_full_mnist is None:
             return ""
-        row = Row(claim=claim_named(self.claim.contradicts), evidence=load(FULL))
+        row = Row(claim=claim_named(self.claim.contradicts), evidence=self._on_full_mnist)
         return f"The document also claims the opposite, {row.claim.id}: {row.word}, {row.rate}."
 
     @property
@@ -149,19 +155,27 @@ class Row:
     @property
     def live(self) -> str | None:
         """What several fresh seeds say, by the live rule; None for one seed, or if a spec failed."""
-        if len(self.outcomes) < 2 or self.here not in {HOLDS, FAILS}:
+        if len(self.outcomes) < 2 or not self.fresh or self.here not in {HOLDS, FAILS}:
             return None
         return live_rule(len(self.outcomes)).judge(self.held)
 
     @property
+    def confirming(self) -> list[bool]:
+        """For each seed of the evidence whether it is as the verdict says; empty if it decides nothing."""
+        if self.evidence is None or self.word not in _LIVE:
+            return []
+        margins = self.evidence.claims[self.claim.id].margins["margin"]
+        return [(margin > 0) == (self.word == REPRODUCED) for margin in margins]
+
+    @property
     def unexpected(self) -> str:
-        """Why the run is not as expected: a failed spec, fresh seeds against the evidence, or a shift.
+        """Why the run is not as expected: a failed spec, figures against the evidence, or a shift.
 
         `inconclusive` is not as expected, because it confirms nothing. Nothing is expected of a claim
         without a verdict, or whose verdict is `seed-dependent`.
         """
-        if self.error:
-            return self.error
+        if self.error or self.outside:
+            return self.error or self.outside
         said = [f"{self.live}, by the evidence {self.word}"]
         if not self.live or self.live == _LIVE.get(self.word, self.live):
             said = []

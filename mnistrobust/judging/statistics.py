@@ -129,6 +129,17 @@ def live_rule(replicates: int) -> LiveRule:
     return strong[-1] if strong else sound[0]
 
 
+def unconfirmed(confirming: np.ndarray, rule: LiveRule, draws: int = 2000) -> float:
+    """Return how often fresh seeds do not confirm every claim, although nothing changed.
+
+    `confirming` (claims, seeds) says for which seeds of the evidence each claim is as its verdict says.
+    The fresh seeds are drawn from these, with replacement, `draws` times.
+    """
+    rng = np.random.default_rng(0)  # the same draws in each run
+    seeds = rng.integers(confirming.shape[1], size=(draws, rule.replicates))
+    return float((confirming[:, seeds].sum(axis=2) < rule.wins).any(axis=0).mean())
+
+
 def percentile(value: float, sample: Sequence[float]) -> float:
     """Return the percentage of a sample that lies below a value; equal ones count half."""
     if not len(sample):

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from mnistrobust.errors import MnistRobustError
-from mnistrobust.evidence import Evidence, load
+from mnistrobust.evidence import Evidence
 from mnistrobust.judging import statistics
 from mnistrobust.judging.statistics import PROVISIONAL, REFUTED, REPRODUCED
 from mnistrobust.registry import Claim
@@ -142,17 +142,18 @@ def _word(margins: Sequence[float]) -> str:
     return statistics.verdict(sum(value > 0 for value in margins), len(margins))
 
 
-def instead_of(claim: Claim) -> str | None:
-    """Return what is true instead of a claim, with its numbers from the evidence of full MNIST.
+def instead_of(claim: Claim, evidence: Evidence | None) -> str | None:
+    """Return what is true instead of a claim, with its numbers from evidence of full MNIST.
 
     A placeholder names a figure: `{noisy:.2f}` is its median over the seeds, `{noisy.min:.2f}` and
     `{noisy.max:.2f}` are its extremes. The placeholders `{held}`, `{failed}` and `{seeds}` are counts
-    of seeds. Returns None without a sentence or without evidence. Raises MnistRobustError for any
-    other placeholder.
+    of seeds. Returns None without a sentence, and where the evidence does not say that the claim is
+    wrong. Raises MnistRobustError for any other placeholder.
     """
-    evidence = load(FULL) if claim.instead else None
     verdict = verdict_of(claim, evidence)
     if claim.instead is None or evidence is None or verdict is None:
+        return None
+    if verdict.word in {REPRODUCED, PROVISIONAL}:
         return None
     counts = {"held": verdict.held, "failed": verdict.replicates - verdict.held}
     columns = evidence.claims[claim.id].figures

@@ -26,7 +26,7 @@ def entries(ledger: Ledger, document: Ledger) -> list[dict[str, Any]]:
     found = []
     for order, (row, judge) in enumerate(zip(ledger.rows, document.rows, strict=True)):
         verdict, marks = row.verdict, margins[row.claim.id]
-        known = ledger is document and document.evidence
+        known = document.evidence and not ledger.rehearsal
         entry = {
             "order": order,
             "row": row,

@@ -41,8 +41,8 @@ def html(
     """Return a run's page, with a gallery of networks, curves over doses, and links to `files` beside it."""
     style, script = _own("page.css"), _own("page.js")
     results = ledger.run
-    # only full MNIST judges the document
-    document = ledger if results.source.name == FULL else ledger_of(evidence=load(FULL))
+    # only full MNIST judges the document, all claims of it, whichever ran
+    document = ledger_of(evidence=load(FULL) if ledger.rehearsal else ledger.evidence)
     verdicts = [row.verdict for row in document.judged if row.verdict]
     seeds = document.evidence.replicates if document.evidence else 0
     shown = {
@@ -53,7 +53,7 @@ def html(
         "command": command(results),
         "where": _where(results),
         "evidence": ledger.evidence,
-        "rehearsal": document is not ledger,
+        "rehearsal": ledger.rehearsal,
         "seeds": seeds,
         "rule": rule(seeds) if seeds else None,
         "picture": dots.verdicts(verdicts) if verdicts else None,

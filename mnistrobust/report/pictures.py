@@ -37,10 +37,13 @@ def first_draw(source: data.Source, seed: int, condition: str) -> tuple[np.ndarr
 
 def strips(source: data.Source, seed: int) -> list[dict[str, Any]]:
     """Return each condition with its `pictures` of one image of each digit; pure noise has none."""
-    strips = []
+    dataset, strips = data.load(source), []
     for condition in CONDITIONS.values():
         images, labels = first_draw(source, seed, condition.name)
-        places = [int(np.argmax(labels == digit)) for digit in range(10)]
+        # a condition of several draws has the subset alone: the same digits are in all
+        every = len(labels) == len(dataset.test_labels)
+        shared = dataset.subset if every else np.arange(len(labels))
+        places = [int(shared[np.argmax(labels[shared] == digit)]) for digit in range(10)]
         if (labels == NOISE_LABEL).all():
             places = list(range(10))
         pictures = [

@@ -156,9 +156,11 @@ def print_claim(row: Row, ledger: Ledger) -> None:
         facts["instead" if judge == "verdict" else "on full MNIST"] = row.truth.removeprefix(
             "On full MNIST: "
         )
-    facts |= ledger.checks.described(claim.id) if ledger.checks else {}
     from mnistrobust import curves  # late: pandas
+    from mnistrobust.judging.regression import checks_of
 
+    checks = ledger.checks if ledger.results else checks_of(ledger.evidence)
+    facts |= checks.described(claim.id) if checks else {}
     if found := curves.load():
         facts |= {
             f"by {each.axis}": each.sentence for each in found.curves if each.claim == claim.id

@@ -7,7 +7,7 @@ from pathlib import Path
 from mnistrobust.evidence import load
 from mnistrobust.judging.ledger import ledger_of
 from mnistrobust.judging.statistics import PROVISIONAL, REPRODUCED
-from mnistrobust.judging.verdicts import instead_of, word_of
+from mnistrobust.judging.verdicts import FULL, instead_of, word_of
 from mnistrobust.registry import FAMILIES, load_claims
 
 SPECS = Path(__file__).parents[1] / "claims"
@@ -132,7 +132,7 @@ def test_a_number_in_instead_is_a_bound_a_label_or_from_evidence():
     for claim in load_claims().values():
         typed = re.findall(r"\d[\d.,]*\d%?|\d%?", re.sub(r"\{.*?\}", "", claim.instead or ""))
         numbers = {float(each.rstrip("%")) / (100 if "%" in each else 1) for each in typed}
-        filled = instead_of(claim)
+        filled = instead_of(claim, load(FULL))
 
         assert numbers <= {*range(10), *(word.bound for word in claim.words)}, claim.id
         assert (filled is None) == (claim.instead is None), claim.id

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -11,7 +12,8 @@ from mnistrobust.evidence import load
 from mnistrobust.evidence.results import Outcome, Results
 from mnistrobust.judging.ledger import ledger_of
 from mnistrobust.judging.row import claim_json
-from mnistrobust.judging.verdicts import instead_of
+from mnistrobust.judging.statistics import live_rule, unconfirmed
+from mnistrobust.judging.verdicts import FULL, instead_of
 from mnistrobust.registry import load_claims
 from mnistrobust.report import terminal
 from mnistrobust.report.markdown import ledger as markdown
@@ -129,8 +131,10 @@ def test_a_claim_that_fails_in_the_run_is_wrong():
 def test_wrong_claims_come_in_order_with_what_is_true(name, where):
     """What failed comes first; then what the evidence refutes, also where it holds here."""
     refuted, reproduced = "ann.noise_training_keeps_clean_accuracy", JUDGED
+    drop = {"plain": [0.9] * 24, "noisy": [0.7] * 24}
     known = evidence(
-        {refuted: measured(spread(-0.2, 0.01)), reproduced: measured(spread(0.2, 0.01))}
+        {refuted: measured(spread(-0.2, 0.01), **drop), reproduced: measured(spread(0.2, 0.01))},
+        dataset=name,
     )
     outcomes = (
         Outcome(id=refuted, seed=0, margin=0.1),
@@ -143,7 +147,8 @@ def test_wrong_claims_come_in_order_with_what_is_true(name, where):
         "failed": [FIGURE], "does not hold": [reproduced], "refuted": [refuted],
     }  # fmt: skip
     assert ledger.counts == "over 24 seeds: 1 reproduced, 1 refuted"
-    assert ledger[refuted].truth == f"{where}{instead_of(load_claims()[refuted])}"
+    full = load(FULL) if where else known
+    assert ledger[refuted].truth == f"{where}{instead_of(load_claims()[refuted], full)}"
     assert ledger.unexpected == {FIGURE: "no figure"}
 
 
@@ -338,3 +343,93 @@ def test_the_outcome_in_a_results_file_is_that_of_the_margin():
     }
     ledger = ledger_of(results(*outcomes[:2]))
     assert f"{len(load_claims()) - 2} claims did not run" in [*terminal.summary(ledger)]
+
+
+WIN = measured(spread(0.2, 0.01), plain=spread(0.5, 0.01))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"figures": {"plain": 0.8}}, "plain 0.8, evidence of 24 seeds: 0.4"),
+        ({"margin": 0.9}, "margin 0.9, evidence of 24 seeds: 0.1"),
+        ({"figures": {"plain": 0.8}, "error": "it broke"}, "it broke"),
+        ({"figures": {"plain": 0.8}, "models": {"ann": "mine:create"}}, None),
+        ({}, None),
+    ],
+)
+def test_results_are_held_to_the_evidence_that_is_named(changes, said):
+    """Also those of a run that had other evidence, or none: `report` judges them anew."""
+    facts = {"figures": {"plain": 0.5}, "margin": 0.2, **changes}
+    found = evidence({JUDGED: WIN})
+    run = replace(results(Outcome(id=JUDGED, seed=0, **facts)), source=source_of(found))
+
+    told = ledger_of(run, found).unexpected.get(JUDGED)
+
+    assert told is None if said is None else told.startswith(said)
+
+
+def test_a_claim_that_the_evidence_refutes_is_not_expected_to_hold():
+    """The run's own check would have failed, too."""
+    found = evidence({JUDGED: measured(spread(-0.2, 0.2))})
+    refuted = evidence({JUDGED: measured(spread(-0.2, 0.01))})
+    run = replace(results(Outcome(id=JUDGED, seed=0, margin=0.001)), source=source_of(found))
+
+    assert ledger_of(run, found).as_expected
+    (why,) = ledger_of(run, refuted).unexpected.values()
+    assert why.startswith("margin 0.001, evidence of 24 seeds")
+
+
+def test_only_what_ran_on_the_documents_networks_was_checked():
+    """The count is of these figures, and of a network of the reader's own nothing is as expected."""
+    found = evidence({JUDGED: WIN, FIGURE: measured(spread(0.2, 0.01), accuracy=[0.9] * 24)})
+    theirs = Outcome(id=JUDGED, seed=0, figures={"plain": 0.1}, margin=0.2, models={"ann": "my:f"})
+    ours = Outcome(id=FIGURE, seed=0, figures={"accuracy": 0.9}, margin=0.2)
+
+    def told(*outcomes):
+        return ledger_of(replace(results(*outcomes), source=source_of(found)), found)
+
+    assert "checked against 24 other seeds: 2 figures" in "\n".join(told(theirs, ours).notes())
+    assert told(theirs, ours).as_expected
+    assert told(theirs).checks is None
+    assert told(Outcome(id=JUDGED, seed=0)).checks is None, "it measured nothing"
+    assert not told(theirs).as_expected
+
+
+def test_the_evidences_own_seeds_confirm_nothing():
+    """They are no fresh seeds, however many there are."""
+    found = evidence({JUDGED: WIN})
+
+    def told(*seeds):
+        outcomes = (Outcome(id=JUDGED, seed=seed, margin=0.2) for seed in seeds)
+        run = replace(results(*outcomes, seeds=seeds), source=source_of(found))
+        return ledger_of(run, found)
+
+    fresh, mixed, one = told(*range(31, 39)), told(*range(24, 32)), told(24)
+    assert (fresh.as_expected, mixed.as_expected, one.as_expected) == (True, False, False)
+    assert (fresh[JUDGED].live, mixed[JUDGED].live) == ("reproduced", None)
+    said = "NOTE: seed 24 is the evidence's own, and cannot confirm it"
+    assert [any(said in line for line in each.notes()) for each in (fresh, mixed, one)] == [
+        False, True, True,
+    ]  # fmt: skip
+    other = results(Outcome(id=JUDGED, seed=24, margin=0.2), seeds=(24,))
+    assert not any("the evidence's own" in line for line in ledger_of(other, found).notes())
+    assert "NOTE: 8 seeds are the evidence's own" in "\n".join(told(*range(1, 9)).notes())
+
+
+def test_a_live_run_says_how_often_it_fails_without_a_change():
+    """A claim that holds for 90 of 100 seeds is often inconclusive on eight of them."""
+    often = measured([0.1] * 90 + [-0.1] * 10)
+
+    def told(claim):
+        found = evidence({JUDGED: claim})
+        seeds = tuple(range(131, 139))
+        outcomes = (Outcome(id=JUDGED, seed=seed, margin=0.2) for seed in seeds)
+        run = replace(results(*outcomes, seeds=seeds), source=source_of(found))
+        return "\n".join(ledger_of(run, found).notes())
+
+    share = unconfirmed(np.arange(100)[None] < 90, live_rule(8))
+    assert share > 0.02
+    assert f"of runs on 8 seeds without a change, {share:.0%} fail" in told(often)
+    assert "of runs on 8 seeds without a change, 0% fail" in told(measured([-0.1] * 24))
+    assert "without a change" not in told(measured([0.1] * 18 + [-0.1] * 6))

@@ -2,6 +2,7 @@
 
 from math import comb
 
+import numpy as np
 import pytest
 
 from mnistrobust.errors import UsageError
@@ -143,3 +144,17 @@ def test_impossible_counts_are_errors(call):
 def test_live_rule_asks_for_a_fixed_number_of_wins(replicates, wins):
     """The most for which both errors are small; where no number does, the fewest with a small alpha."""
     assert statistics.live_rule(replicates).wins == wins
+
+
+@pytest.mark.parametrize("replicates", [4, 8, 12])
+def test_runs_that_confirm_less_are_counted_by_drawing_seeds(replicates):
+    """Of one claim it is the binomial's tail; two claims that fail together count once."""
+    rule, often = statistics.live_rule(replicates), np.arange(100) < 88
+    exact = sum(chance(k, replicates, 0.88) for k in range(rule.wins))
+
+    one = statistics.unconfirmed(often[None], rule, 20_000)
+    assert one == pytest.approx(exact, abs=0.015)
+    assert statistics.unconfirmed(np.stack([often, often]), rule, 20_000) == one
+    apart = statistics.unconfirmed(np.stack([often, np.roll(often, 12)]), rule, 20_000)
+    assert apart > one or exact < 0.01
+    assert statistics.unconfirmed(np.ones((3, 24), bool), rule) == 0

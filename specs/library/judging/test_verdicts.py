@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from mnistrobust.errors import MnistRobustError
-from mnistrobust.judging import verdicts
 from mnistrobust.judging.row import Row, claim_json
 from mnistrobust.judging.verdicts import instead_of, places, rule, verdict_of, word_of
 from mnistrobust.registry import claim_named
@@ -111,24 +110,37 @@ def test_the_rule_states_its_power():
     assert "no verdict" in rule(19)
 
 
-def test_what_is_true_instead_is_filled_from_evidence(monkeypatch):
+def test_what_is_true_instead_is_filled_from_evidence():
     """A figure's median, smallest and largest value over the seeds, and three counts."""
-    found = evidence({WINS: measured([0.1, -0.1, -0.2], noisy=[0.25, 0.5, 0.125])})
-    monkeypatch.setattr(verdicts, "load", lambda _: found)
+    columns = {"noisy": [0.25, *[0.5] * 11, *[0.25] * 8, *[0.125] * 4]}
+    found = evidence({WINS: measured([0.1] * 8 + [-0.1] * 16, **columns)})
     text = "{noisy:.2f}, {noisy.min:.1%} to {noisy.max:.0%}; {held} and {failed} of {seeds}."
 
-    filled = instead_of(replace(claim_named(WINS), instead=text))
+    filled = instead_of(replace(claim_named(WINS), instead=text), found)
 
-    assert filled == "0.25, 12.5% to 50%; 1 and 2 of 3."
+    assert filled == "0.25, 12.5% to 50%; 8 and 16 of 24."
+
+
+@pytest.mark.parametrize(
+    ("margins", "told"), [([0.1] * 24, False), ([-0.1] * 24, True), ([-0.1] * 3, False)]
+)
+def test_nothing_is_true_instead_of_what_the_evidence_does_not_call_wrong(margins, told):
+    """A claim that holds, or of which too few seeds are known, has no other sentence."""
+    claim = replace(claim_named(WINS), instead="It fails for {failed} of {seeds}.")
+
+    filled = instead_of(claim, evidence({WINS: measured(margins)}))
+
+    assert filled == ("It fails for 24 of 24." if told else None)
 
 
 @pytest.mark.parametrize("wrong", ["{nosy:.2f}", "{noisy.mean}", "{noisy:.2q}", "{}"])
 def test_a_wrong_placeholder_is_named_with_those_that_exist(wrong):
     """And so is the claim."""
     claim = replace(claim_named(WINS), instead=wrong)
+    found = evidence({WINS: measured([-0.1] * 24, plain=[0.1] * 24, noisy=[0.2] * 24)})
 
     with pytest.raises(MnistRobustError, match=rf"{WINS}.*wrong placeholder.*plain, noisy, held"):
-        instead_of(claim)
+        instead_of(claim, found)
 
 
 def test_verdicts_at_half_and_at_twice_the_bound_are_not_exchanged():

@@ -40,7 +40,7 @@ def full(**changes):
 @pytest.fixture(scope="module")
 def judged():
     """The page of a run with evidence."""
-    return Page(page.html(ledger_of(full(), known())))
+    return Page(page.html(ledger_of(full(), known(dataset="mnist"))))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_every_claim_is_there_once_with_an_anchor(judged):
 
 def test_every_claim_says_all_that_is_known(judged):
     """Statement, quote, hold-rate, the document's figures and what is true instead."""
-    for row in ledger_of(full(), known()).rows:
+    for row in ledger_of(full(), known(dataset="mnist")).rows:
         claim = row.claim
         assert claim.statement in judged.text
         assert all(claim.label(name) in judged.text for name in claim.figures)
@@ -97,7 +97,7 @@ def test_every_claim_says_all_that_is_known(judged):
 def test_the_top_counts_verdicts_and_this_run(judged):
     """Counts by the evidence, in the headline, in words and in the picture, and what holds here."""
     top = judged.text.partition("What to do next")[0]
-    rows = ledger_of(full(), known()).judged
+    rows = ledger_of(full(), known(dataset="mnist")).judged
     told = [row.word for row in rows]
 
     for word in ("reproduced", "refuted", "seed-dependent"):
@@ -123,9 +123,22 @@ def test_the_worst_comes_first():
     ]  # fmt: skip
 
 
+def test_a_run_of_some_claims_leaves_the_documents_counts(judged):
+    """On full MNIST, too, the verdicts are those of all claims; what ran is counted beside them."""
+    one = next(each for each in full().outcomes if each.id == WINS)
+    some = Page(page.html(ledger_of(full(outcomes=(one,)), known(dataset="mnist"))))
+
+    top, whole = (each.text.partition("What to do next")[0] for each in (some, judged))
+    headline = re.search(r"\d+ of \d+ claims about MNIST networks are refuted", whole)[0]
+    assert headline in top
+    assert re.search(r"\b[01] of 1 claims hold in this run", top)
+    alone = Page(page.html(ledger_of(full(outcomes=(replace(one, margin=-0.1),)), None))).text
+    assert "1 of 1 claims about MNIST networks do not hold in this run" in alone
+
+
 def test_a_rehearsal_is_about_its_run():
     """The headline says whether the run is as its evidence expects; each claim, what holds here."""
-    seeds = replace(known(SOURCE.digest), claims={WINS: known().claims[WINS]})
+    seeds = replace(known(digest=SOURCE.digest), claims={WINS: known().claims[WINS]})
     quiet = Page(page.html(ledger_of(run(), seeds)))
     one = Outcome(
         id=WINS, seed=0, figures=figures(load_claims()[WINS]), margin=0.2, error="outside"

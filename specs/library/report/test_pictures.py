@@ -7,12 +7,32 @@ import numpy as np
 import pytest
 
 from mnistrobust.conditions import CONDITIONS
+from mnistrobust.data.dataset import Dataset
 from mnistrobust.evaluations import Evaluation
 from mnistrobust.recipes import RECIPES
 from mnistrobust.replicates import Replicate
 from mnistrobust.report import networks, page, pictures
 from mnistrobust.store import Store
 from specs.helpers.reports import run
+
+
+def test_the_same_digits_stand_under_each_condition(mnist5k, monkeypatch):
+    """Also where offset noise is drawn on some of the held-out images only, as on full MNIST."""
+    held_out = {"x_test": mnist5k.arrays["x_train"], "y_test": mnist5k.arrays["y_train"]}
+    source = replace(mnist5k.source, digest="of more images")
+    dataset = Dataset(source, {**mnist5k.arrays, **held_out})
+    monkeypatch.setattr(pictures.data, "load", lambda _: dataset)
+    monkeypatch.setattr(pictures, "address", lambda image: image)
+    chosen = {name: CONDITIONS[name] for name in ("clean", "offset-noise")}
+    monkeypatch.setattr(pictures, "CONDITIONS", chosen)
+
+    clean, noisy = pictures.strips(source, 5)
+
+    assert 10 < len(dataset.subset) < len(dataset.test_labels)
+    assert [each["says"] for each in clean["pictures"]] == [f"a {digit}" for digit in range(10)]
+    shown = [np.stack([each["address"] for each in one["pictures"]]) for one in (clean, noisy)]
+    offset = shown[1] - shown[0]
+    np.testing.assert_allclose(offset, offset[:1].repeat(10, axis=0), atol=1e-6)
 
 
 @pytest.mark.parametrize(("seed", "condition"), [(0, "clean"), (3, "offset-noise")])
