@@ -21,7 +21,7 @@ from mnistrobust.data import decide
 from mnistrobust.errors import DataError, MnistRobustError, UsageError
 from mnistrobust.evaluations import Evaluation
 from mnistrobust.evidence.results import Results
-from mnistrobust.files import regular
+from mnistrobust.files import regular, write_whole
 from mnistrobust.registry import claim_named
 from mnistrobust.store.code import INSTALLED, PACKAGE, suite_root
 from mnistrobust.transforms import NOISE_LABEL, PIXELS
@@ -165,19 +165,20 @@ def verify(
     *,
     offline: bool,
     models: Sequence[str] = (),
+    junit: Path | None = None,
     output: IO[str] | None = None,
 ) -> tuple[Results, int]:
     """Run the claims' specs, and return the results and the exit code.
 
-    `models` are architectures of your own, as `family=module:function`. pytest writes to `output`,
-    by default standard error. Paths are relative to the current folder, also where pytest runs in
+    `models` are architectures of your own, as `family=module:function`. `junit` is the file that gets
+    pytest's own report, in a folder that was checked. pytest writes to `output`, by default standard error. Paths are relative to the current folder, also where pytest runs in
     another. Raises MnistRobustError, with the exit code, if pytest ran no claim.
     """
     root = find_suite()
     options, variables = _placed(options), _placed(os.environ)
     with tempfile.TemporaryDirectory(prefix="mnistrobust-", ignore_cleanup_errors=True) as folder:
-        target = Path(folder) / "results.json"
-        arguments = [str(_SPECS), "-n", "auto", "--results", str(target)]
+        target, cases = Path(folder) / "results.json", Path(folder) / "junit.xml"
+        arguments = [str(_SPECS), "-n", "auto", "--results", str(target), "--junitxml", str(cases)]
         # without -c, pytest would look for a configuration above the store; a wheel may be read-only
         # no spec of ours is asynchronous, and pytest-asyncio has a warning for each run
         arguments += ["-c", "pyproject.toml", "-p", "no:cacheprovider", "-p", "no:asyncio"]
@@ -195,6 +196,11 @@ def verify(
             environment["PYTHONPATH"] = os.pathsep.join(paths)
         code = run_pytest(arguments, root, output=output or sys.stderr, environment=environment)
         results = Results.from_json(target.read_text("utf-8")) if target.exists() else None
+        try:  # pytest itself would end with a traceback
+            if junit and cases.exists():
+                write_whole(junit, cases.read_bytes())
+        except OSError as error:
+            raise UsageError(f"--report {junit}: {error.strerror}; name another folder.") from error
     if not (results and results.outcomes):
         if code == DataError.exit_code:  # or pytest broke down, which has the same code
             decide(options.get("--data"), offline=offline)

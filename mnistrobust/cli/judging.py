@@ -85,10 +85,10 @@ def verify(
         "--store": store,
         "--seeds": seeds,
         "--evidence": evidence,
-        "--junitxml": str(report.absolute() / "junit.xml"),
         "--verbosity": "-1",  # the ledger is printed here
     }
-    found, code = suite.verify(options, offline=offline, models=model or ())
+    junit = report.absolute() / "junit.xml"
+    found, code = suite.verify(options, offline=offline, models=model or (), junit=junit)
     if results:
         write_file("--results", results, found.to_json())
     ledger = ledger_of(found, load(found.source.name, evidence))

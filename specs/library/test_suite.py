@@ -1,5 +1,6 @@
 """What a claim's spec evaluates, before anything is trained; and how a run of the specs ends."""
 
+import errno
 import os
 from itertools import pairwise
 from pathlib import Path
@@ -115,7 +116,9 @@ def test_a_run_passes_on_what_it_is_asked(monkeypatch):
     assert ("--data", "mnist5k") in pairwise(arguments)
     environment = arguments.pop()
     assert not {"--offline", "--seeds", "--model"} & {*arguments}
-    assert {("-c", "pyproject.toml"), ("-p", "no:cacheprovider")} < {*pairwise(arguments)}
+    assert {("-c", "pyproject.toml"), ("-p", "no:cacheprovider"), ("-p", "no:asyncio")} < {
+        *pairwise(arguments)
+    }
     assert environment["PYTHONPATH"] == "theirs"
     assert environment["TMPDIR"] == environment["TMP"] != os.environ.get("TMPDIR")
 
@@ -123,6 +126,25 @@ def test_a_run_passes_on_what_it_is_asked(monkeypatch):
     assert arguments.pop()["PYTHONPATH"] == os.pathsep.join([str(Path.cwd()), "theirs"])
     assert ("--model", "ann=my:ann") in pairwise(arguments)
     assert "--offline" in arguments
+
+
+def test_pytests_report_is_written_at_the_end_or_one_line_says_why_not(tmp_path, monkeypatch):
+    """pytest itself, on a full disk, ends with a traceback, and no claim is judged."""
+
+    def run_pytest(arguments, *_, **__):
+        paths = (arguments[arguments.index(name) + 1] for name in ("--results", "--junitxml"))
+        for path, text in zip(paths, (run().to_json(), "<testsuites/>"), strict=True):
+            Path(path).write_text(text, "utf-8")
+        return 0
+
+    monkeypatch.setattr(suite, "run_pytest", run_pytest)
+    suite.verify({}, offline=True, junit=tmp_path / "junit.xml")
+    assert (tmp_path / "junit.xml").read_text("utf-8") == "<testsuites/>"
+
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(suite, "write_whole", lambda *_: (_ for _ in ()).throw(full))
+    with pytest.raises(UsageError, match=r"--report .*: No space left on device; name another"):
+        suite.verify({}, offline=True, junit=tmp_path / "junit.xml")
 
 
 def test_paths_are_those_of_the_current_folder(tmp_path, monkeypatch):

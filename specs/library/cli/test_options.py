@@ -463,8 +463,8 @@ def test_pytests_report_lies_beside_ours(noting, tmp_path):
     """In the folder where the command runs, and not where pytest does."""
     noting("verify")
 
-    (options,) = [given["options"] for name, given in noting.calls if name == "verify"]
-    assert options["--junitxml"] == str(tmp_path / "0" / "report" / "junit.xml")
+    (junit,) = [given["junit"] for name, given in noting.calls if name == "verify"]
+    assert junit == str(tmp_path / "0" / "report" / "junit.xml")
 
 
 def test_results_are_written_to_the_file_that_is_named(noting, tmp_path):

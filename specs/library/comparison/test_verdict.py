@@ -52,6 +52,19 @@ def test_a_lost_accuracy_is_worse_where_it_is_lost(name, mnist5k):
     assert all(name in row or "recall" in row for row in verdicts(worse))
 
 
+def test_an_image_that_every_draw_loses_is_one_lost_image(mnist5k):
+    """The draws of offset noise follow each other; an image is the mean of its own."""
+    labels = labels_of("offset-noise", mnist5k)
+    wrong = np.arange(len(labels)) % 1000 < 100
+    new = side(mnist5k)
+    lost = np.where(wrong, (labels + 1) % 10, labels)[None].astype(np.uint8)
+    noisy = replace(new.sets["offset-noise"], prediction=lost)
+    found = compare(side(mnist5k), replace(new, sets={**new.sets, "offset-noise": noisy}), mnist5k)
+
+    (row,) = (each for each in found.rows if each.name == "accuracy on offset-noise")
+    assert (row.paired.n, row.paired.lost, row.paired.gained) == (1000, 100, 0)
+
+
 def test_a_lost_digit_is_named(mnist5k):
     """Its recall is worse, and that of no other digit."""
     good, bad = side(mnist5k), side(mnist5k)

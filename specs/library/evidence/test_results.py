@@ -54,7 +54,7 @@ WRONG = {
     ("claims", 0, "more"): [1],
     ("claims", 0, "error"): [0, "\ud800"],
     ("claims", 0): [None, []],
-    ("claims",): [None, {}, "text", [OUTCOME.to_json()] * 2],
+    ("claims",): [None, {}, "text", [], [OUTCOME.to_json()] * 2],
     ("seeds",): [None, 0, ["0"], [-1], []],
     ("data",): [None, {}, []],
     ("data", "name"): ["../../etc", None],
