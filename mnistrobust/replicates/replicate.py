@@ -103,9 +103,8 @@ class Replicate:
             return None
         from mnistrobust.training import Trained
 
-        return Trained(
-            [entry.tensors[name] for name in sorted(entry.tensors)], entry.meta["history"]
-        )
+        names = map(_weight, range(len(entry.tensors)))  # sorted, weight100 is before weight11
+        return Trained([entry.tensors[name] for name in names], entry.meta["history"])
 
     def stored_evaluation(self, recipe: str, *, on: str | Condition) -> Evaluation | None:
         """Return the stored evaluation of a recipe under a condition, or None."""
@@ -189,7 +188,7 @@ class Replicate:
 
         progress(0)
         trained = training.train(recipe, self.training_data(recipe), self.seed, progress)
-        tensors = {f"weight{i:02}": weight for i, weight in enumerate(trained.weights)}
+        tensors = {_weight(i): weight for i, weight in enumerate(trained.weights)}
         self.store.put(self.model_key(name), Entry(tensors, {"history": trained.history}))
         return trained
 
@@ -220,3 +219,8 @@ class Replicate:
         if key is not None:
             self.store.put(key, evaluation.to_entry())
         return evaluation
+
+
+def _weight(number: int) -> str:
+    """Return the name of a network's weight array in the store, by its place in the network."""
+    return f"weight{number:02}"

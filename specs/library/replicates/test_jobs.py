@@ -156,7 +156,7 @@ def test_a_killed_replicate_is_tried_once_more(tmp_path):
 @pytest.fixture
 def given(monkeypatch):
     """Weights and a learning curve that every training ends with, and which recipes were trained."""
-    weights = [np.full(2, n, np.float32) for n in range(12)]
+    weights = [np.full(2, n, np.float32) for n in range(102)]
     trained, calls = training.Trained(weights, {"loss": [0.5, 0.25]}), []
 
     def train(recipe, dataset, seed, progress):
@@ -198,7 +198,7 @@ def board():
 
 @pytest.mark.usefixtures("rebuilt")
 def test_a_network_is_trained_once_and_comes_back_as_it_was(given, board, mnist5k, tmp_path):
-    """Its twelve arrays in their order, and its curve; another process reads them from the store."""
+    """Its 102 arrays in their order, and its curve; another process reads them from the store."""
     trained, calls = given
     for each in (board, None):
         found = Replicate(3, mnist5k.source, Store(tmp_path), each).trained(RECIPE)
