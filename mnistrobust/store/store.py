@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,8 @@ from mnistrobust.files import parsed, regular, write_whole
 
 _MAGIC = b"mnistrobust 1 "
 SHORT = 20  # digits of a digest, in a name
+_NAME = rf"(?s:.+)-[0-9a-f]{{{SHORT}}}\.entry"
+_LEFT = rf"{_NAME}\.[0-9a-f]+(\.tmp)?"  # by a killed writer, or set aside
 _PATIENCE = 5.0  # seconds until a process says that it waits
 _HEAD = len(_MAGIC) + 65  # with the digest and a newline
 
@@ -187,8 +190,9 @@ class Store:
         return self.root / f"{key.name}.entry"
 
     def entries(self) -> list[Path]:
-        """Return the files of all entries, sorted by name."""
-        return sorted(path for path in self.root.glob("*/*.entry") if path.is_file())
+        """Return the files of all entries, sorted by name; a file of another name is none of ours."""
+        found = (path for path in self.root.glob("*/*.entry") if re.fullmatch(_NAME, path.name))
+        return sorted(path for path in found if path.is_file())
 
     def facts(self) -> dict[Path, dict[str, Any]]:
         """Return the facts that each entry's key depends on; none for a damaged entry."""
@@ -199,9 +203,13 @@ class Store:
         return facts
 
     def clear(self) -> int:
-        """Remove all entries, also those set aside; return their number, UsageError on failure."""
+        """Remove all entries, also those set aside; return their number, UsageError on failure.
+
+        Files of other names stay: the folder may be the user's own.
+        """
         files = self.entries()
-        self.remove([*files, *self.root.glob("broken/*"), *self.root.glob("*/*.tmp")])
+        left = [*self.root.glob("broken/*"), *self.root.glob("*/*.tmp")]
+        self.remove([*files, *(path for path in left if re.fullmatch(_LEFT, path.name))])
         self._memory.clear()
         return len(files)
 

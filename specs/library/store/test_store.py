@@ -162,20 +162,27 @@ def test_clear_removes_entries_and_what_was_set_aside(store):
     store.put(KEY, entry())
     left = store.path(KEY).with_suffix(".entry.0123.tmp")
     left.write_bytes(b"from a killed process")
-    foreign = store.root / "models" / "notes.txt"
-    foreign.write_text("mine")
+    names = (
+        *("models/notes.txt", "models/draft.tmp", "broken/notes", "letters/my.entry"),
+        *("broken/draft-0123.entry.99", "notes/my.entry.0123.tmp"),
+    )
+    for name in names:
+        (store.root / name).parent.mkdir(exist_ok=True)
+        (store.root / name).write_text("mine")
 
     assert store.clear() == 1
 
-    assert [path for path in store.root.rglob("*") if path.is_file()] == [foreign]
+    kept = {path.relative_to(store.root) for path in store.root.rglob("*") if path.is_file()}
+    assert {path.as_posix() for path in kept} == {*names}
     assert store.get(KEY) is None
 
 
 def test_clear_says_what_it_cannot_remove(store):
     """A folder among what was set aside is an error with its name."""
-    (store.root / "broken" / "folder").mkdir(parents=True)
+    folder = f"{store.path(KEY).name}.0123abcd"
+    (store.root / "broken" / folder).mkdir(parents=True)
 
-    with pytest.raises(UsageError, match="folder"):
+    with pytest.raises(UsageError, match=folder):
         store.clear()
 
 
