@@ -59,9 +59,20 @@ except KeyboardInterrupt:  # before pytest handles it
 
 
 def find_suite(start: Path | None = None) -> Path:
-    """Return the folder with the specs: the clone around a folder, or the installed package's own."""
+    """Return the folder with the specs: the clone around a folder, or the installed package's own.
+
+    Raises UsageError for a clone whose package is not the running one: pytest would run the clone's
+    code, and the digests would be those of the running one.
+    """
     here = (start or Path.cwd()).absolute()
-    return next((each for each in (here, *here.parents) if _is_clone(each)), suite_root())
+    root = next((each for each in (here, *here.parents) if _is_clone(each)), suite_root())
+    package, running = root / PACKAGE, Path(__file__).parent
+    if (package / "__init__.py").is_file() and not package.samefile(running):
+        raise UsageError(
+            f"The package of {root} is not the one that runs, {running}: run 'pip install -e .' "
+            f"there, or change to another folder."
+        )
+    return root
 
 
 def find_clone(purpose: str, start: Path | None = None) -> Path:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
@@ -70,6 +71,18 @@ def test_the_suite_is_that_of_the_clone_around_or_of_the_package(clone):
         assert suite.find_suite(clone) == ROOT
     (clone / "pyproject.toml").unlink()
     assert suite.find_suite(clone) == ROOT
+
+
+def test_a_clone_whose_package_does_not_run_is_refused(clone):
+    """Its code would run, and results would name the digests of another's."""
+    package = clone / "mnistrobust"
+    package.mkdir()
+    assert suite.find_suite(clone) == clone
+    (package / "__init__.py").touch()
+
+    for find in (suite.find_suite, partial(suite.find_clone, "replicate")):
+        with pytest.raises(UsageError, match=r"is not the one that runs, .* 'pip install -e \.'"):
+            find(start=clone / "specs")
 
 
 def test_a_report_that_cannot_be_written_is_named(tmp_path, mnist5k):
