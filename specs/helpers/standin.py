@@ -8,6 +8,7 @@ import numpy as np
 
 from mnistrobust import data
 from mnistrobust.evidence.results import Outcome, Results
+from mnistrobust.registry import load_claims
 from mnistrobust.replicates.many import Job
 from specs.helpers.synthetic import FAILS_ON_NOISY, WINS
 
@@ -25,7 +26,7 @@ def jobs(folder, count):
 
 
 def results(job):
-    """What the replicate of a seed measures."""
+    """What the replicate of a seed measures: figures of two claims, and of the others none."""
     values = [float(v) for v in np.random.default_rng(job.seed).normal(0.3, 0.1, 37)]
     margins = {"margin": values[0], "halved": values[1], "doubled": values[2]}
     noisy = Outcome(
@@ -35,10 +36,9 @@ def results(job):
         draws={"accuracy": values[5:37]},
         **margins,
     )
-    outcomes = (
-        Outcome(id=WINS, seed=job.seed, figures={"plain": values[3]}, **margins),
-        noisy,
-    )
+    wins = Outcome(id=WINS, seed=job.seed, figures={"plain": values[3]}, **margins)
+    others = load_claims().keys() - {WINS, FAILS_ON_NOISY}
+    outcomes = (wins, noisy, *(Outcome(id=claim, seed=job.seed) for claim in sorted(others)))
     return Results(source=job.source, seeds=(job.seed,), outcomes=outcomes)
 
 

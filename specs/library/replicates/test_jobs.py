@@ -31,6 +31,7 @@ def test_a_replicates_process_has_its_seed_data_and_store(tmp_path, monkeypatch)
         return 0
 
     monkeypatch.setattr(many, "run_pytest", run_pytest)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-k accuracy")
 
     assert many.make_replicate(job) == standin.make(job)
     expected = {
@@ -41,6 +42,7 @@ def test_a_replicates_process_has_its_seed_data_and_store(tmp_path, monkeypatch)
     assert "--offline" in noted["arguments"]
     assert noted["folder"] == job.clone
     assert noted["environment"]["LOKY_MAX_CPU_COUNT"] == "1"
+    assert "PYTEST_ADDOPTS" not in noted["environment"], "it may leave claims out"
     assert noted["apart"]
 
 
