@@ -84,10 +84,11 @@ def store_clear(
 def store_prune(context: typer.Context, store: StoreDir = None) -> None:
     """Remove the entries that today's code no longer looks for."""
     from mnistrobust.comparison.seeds import is_current
+    from mnistrobust.curves.jobs import at_doses
     from mnistrobust.replicates.keys import unused
 
     opened = _opened(context, store)
-    files = unused(opened, is_current)
+    files = unused(opened, is_current, *at_doses())
     megabytes = sum(path.stat().st_size for path in files) / 1e6
     opened.remove(files)
     kept, root = len(opened.entries()), inert(opened.root)

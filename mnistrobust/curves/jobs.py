@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from itertools import product
 
 from mnistrobust import data
+from mnistrobust.conditions import CONDITIONS, Condition
 from mnistrobust.curves import Curve, Curves, curve_code
 from mnistrobust.curves.axes import AXES
 from mnistrobust.evidence import Head
+from mnistrobust.recipes import RECIPES, Recipe
 from mnistrobust.registry import FAMILIES, load_claims
 from mnistrobust.replicates import Replicate
 from mnistrobust.replicates.keys import versions
@@ -49,6 +51,18 @@ def jobs(seeds: Sequence[int]) -> list[Job]:
             claims = tuple(claim for claim, doses in doses_for.items() if dose in doses)
             found += [Job(axis=axis.name, dose=dose, seed=seed, claims=claims)] if claims else []
     return found
+
+
+def at_doses() -> tuple[frozenset[Recipe], frozenset[Condition]]:
+    """Return the document's recipes and conditions at each other dose of each axis."""
+    places = [
+        (axis, dose) for axis in AXES.values() for dose in axis.doses if dose != axis.document
+    ]
+    recipes = (axis.recipe(each, dose) for axis, dose in places for each in RECIPES.values())
+    conditions = (
+        axis.condition(each, dose) for axis, dose in places for each in CONDITIONS.values()
+    )
+    return frozenset(recipes), frozenset(conditions)
 
 
 def curves(

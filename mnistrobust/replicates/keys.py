@@ -126,36 +126,42 @@ def reader_code() -> str:
     return code.digest("mnistrobust.training:rebuilt", "mnistrobust.training:reader", skip=skip)
 
 
-def unused(store: Store, is_current: Callable[[Mapping[str, Any]], bool]) -> list[Path]:
+def unused(
+    store: Store,
+    is_current: Callable[[Mapping[str, Any]], bool],
+    recipes: Collection[Recipe],
+    conditions: Collection[Condition],
+) -> list[Path]:
     """Return the files of the entries that today's code, with its packages, would not look for.
 
-    `is_current` decides on the facts of what is neither a model nor an evaluation. A network of your own architecture is looked for only from the folder of its module. What cannot
-    be read is left alone, with what was made of it.
+    `is_current` decides on the facts of what is neither a model nor an evaluation. `recipes` and
+    `conditions` are looked for beside the document's. A network of your own architecture is looked
+    for only from the folder of its module. What cannot be read is left alone, with what was made
+    of it.
     """
-    facts = store.facts()
-    trained = {Key("", "", each).short for each in facts.values() if _is_made(each, (), is_current)}
+    facts, named = store.facts(), {each.name: each for each in conditions}
+
+    def is_made(facts: Mapping[str, Any], trained: Collection[str]) -> bool:
+        """Return whether today's code makes an entry, given the short digests of the models it makes."""
+        model = str(facts.get("model") or "")[:SHORT]
+        with suppress(UsageError):  # no such recipe or condition any more, or no such module here
+            if recipe := facts.get("recipe"):
+                own = [f"{recipe['architecture']}={each}" for each in facts["code"] if ":" in each]
+                found = recipe_named(recipe["name"], recipes_with(replaced_by(own)))
+                alike = (found, *(each for each in recipes if each.name == found.name))
+                seed, data = facts["seed"], facts["data"]
+                return any(model_key(each, seed, data).facts == facts for each in alike)
+            if name := facts.get("condition"):
+                condition = named.get(name) or condition_named(name)
+                today = evaluation_code(condition), reader_code()
+                return model in trained and today == (facts["code"], facts["reader"])
+            # a side of a comparison; without a model, it is trained by a function of the user's
+            return model in {"", *trained} and is_current(facts)
+        return False
+
+    trained = {Key("", "", each).short for each in facts.values() if is_made(each, ())}
     trained |= {path.stem.rpartition("-")[2] for path in store.entries() if path not in facts}
-    return [path for path in facts if not _is_made(facts[path], trained, is_current)]
-
-
-def _is_made(
-    facts: Mapping[str, Any],
-    trained: Collection[str],
-    is_current: Callable[[Mapping[str, Any]], bool],
-) -> bool:
-    """Return whether today's code makes an entry, given the short digests of the models it makes."""
-    model = str(facts.get("model") or "")[:SHORT]
-    with suppress(UsageError):  # no such recipe or condition any more, or no such module here
-        if recipe := facts.get("recipe"):
-            own = [f"{recipe['architecture']}={each}" for each in facts["code"] if ":" in each]
-            found = recipe_named(recipe["name"], recipes_with(replaced_by(own)))
-            return model_key(found, facts["seed"], facts["data"]).facts == facts
-        if condition := facts.get("condition"):
-            today = evaluation_code(condition_named(condition)), reader_code()
-            return model in trained and today == (facts["code"], facts["reader"])
-        # a side of a comparison; without a model, it is trained by a function of the user's
-        return model in {"", *trained} and is_current(facts)
-    return False
+    return [path for path in facts if not is_made(facts[path], trained)]
 
 
 # Training refers to these; their digests are left out (the first two: function by function).

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from mnistrobust.comparison import seeds
+from mnistrobust.curves.axes import AXES
+from mnistrobust.replicates import Replicate
 from mnistrobust.store import Entry, Key, Store
 
 
@@ -106,3 +108,24 @@ def test_store_prune_removes_what_no_code_looks_for(command, tmp_path, rehearsal
     store.path(key).write_bytes(b"another user's, or damaged")
     assert command("store", "prune", "--store", tmp_path).out.startswith("0 entries")
     assert store.path(of).exists(), "its network cannot be read, and may be today's"
+
+
+def test_store_prune_keeps_what_curves_go_on_with(command, tmp_path, mnist5k):
+    """Networks and evaluations at a dose of an axis stay; those at others go."""
+    document, kept = Replicate(1, mnist5k.source, Store(tmp_path)), set()
+    for name, dose, recipe, condition in (
+        ("offset in training", 0.5, "ann_noisy", "clean"),
+        ("training rows", 3000, "cnn_1000", "clean"),
+        ("offset at test", 0.3, "ann", "offset-noise"),
+        ("threshold", 0.9, "ann_threshold_1000", "threshold"),
+    ):
+        for each in (dose, dose + 0.01 if dose < 1 else 2000):
+            at = AXES[name].at(each, document)
+            document.store.put(model := at.model_key(recipe), Entry({}))
+            document.store.put(of := at.evaluation_key(recipe, condition), Entry({}))
+            kept |= {*map(document.store.path, (model, of))} if each == dose else set()
+
+    ended = command("store", "prune", "--store", tmp_path)
+
+    assert ended.out.startswith("7 entries"), "of an evaluation at a dose, the network stays"
+    assert {*document.store.entries()} == kept
