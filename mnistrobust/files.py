@@ -10,6 +10,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, BinaryIO, get_args, get_origin, get_type_hints
@@ -49,8 +50,7 @@ def typed(kind: Any, value: Any, where: str) -> Any:
         return None if value is None else typed(arguments[0], value, where)
     if is_dataclass(kind):
         value = typed(dict[str, Any], value, where)
-        types = get_type_hints(kind)
-        needed = {f.name for f in fields(kind) if {f.default, f.default_factory} == {MISSING}}
+        types, needed = _fields(inner)
         if odd := (needed - value.keys()) | (value.keys() - types.keys()):
             raise ValueError(f"{where} lacks, or has unknown, {', '.join(sorted(odd))}")
         return inner(
@@ -67,6 +67,13 @@ def typed(kind: Any, value: Any, where: str) -> Any:
         name = getattr(inner, "__name__", inner)
         raise ValueError(f"{where}: expected a {name}, received {str(value)[:40]!r}")
     return value
+
+
+@cache
+def _fields(kind: Any) -> tuple[dict[str, Any], set[str]]:
+    """Return the types of a dataclass's fields by name, and the names of those without a default."""
+    needed = {f.name for f in fields(kind) if {f.default, f.default_factory} == {MISSING}}
+    return get_type_hints(kind), needed
 
 
 @contextlib.contextmanager

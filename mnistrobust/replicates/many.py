@@ -130,10 +130,11 @@ def replicate(
     """
     check_backend(backend, scheduler)
     made, started = 0, time.monotonic()
+    left = [job for job in jobs if stored(job) is None]
     for attempt in range(ATTEMPTS):
-        left = [job for job in jobs if stored(job) is None]
         finished(len(jobs) - len(left), len(jobs), None)
-        attempts = _there(left, scheduler, make) if scheduler else _attempts(left, workers, make)
+        now = [*left]
+        attempts = _there(now, scheduler, make) if scheduler else _attempts(now, workers, make)
         for job, text, error in attempts:
             if isinstance(error, ReplicateKilledError) and attempt < ATTEMPTS - 1:
                 continue
@@ -142,14 +143,13 @@ def replicate(
             _checked(job, text)
             write_whole(job.file, text.encode())
             shutil.rmtree(job.folder, ignore_errors=True)
+            left.remove(job)
             made += 1
-            missing = sum(not each.file.is_file() for each in jobs)
             rounds = math.ceil(made / workers)
-            all_rounds = math.ceil((made + missing) / workers)
+            all_rounds = math.ceil((made + len(left)) / workers)
             seconds = (time.monotonic() - started) * (all_rounds - rounds) / rounds
-            finished(len(jobs) - missing, len(jobs), seconds)
-    killed = [str(job.seed) for job in jobs if stored(job) is None]
-    if killed:
+            finished(len(jobs) - len(left), len(jobs), seconds)
+    if killed := [str(job.seed) for job in left if stored(job) is None]:
         raise MnistRobustError(
             f"The processes of the seeds {', '.join(killed)} were killed: run the same command "
             f"to continue."
