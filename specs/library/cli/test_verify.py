@@ -10,13 +10,13 @@ import sys
 import time
 from dataclasses import replace
 from functools import partial
-from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from mnistrobust import report, suite
-from mnistrobust.comparison import baselines, runs
+from mnistrobust.comparison import baselines, runs, tables
+from mnistrobust.comparison.changes import compare
 from mnistrobust.errors import UsageError
 from mnistrobust.evidence.results import Outcome, Results
 from mnistrobust.judging.ledger import ledger_of
@@ -98,9 +98,21 @@ def test_a_report_keeps_no_changes_of_an_earlier_run(tmp_path, mnist5k, monkeypa
     """They would be taken for this run's."""
     results = Results(source=mnist5k.source, seeds=(0,), outcomes=())
     monkeypatch.setattr(page, "html", lambda *_, **__: "")
-    for given in (SimpleNamespace(json="{}"), None):
+    for given in (tables.changed(compare(run(), run(noisy=0.7), name="before")), None):
         report.write(ledger_of(results), tmp_path, changes=given)
         assert (tmp_path / "changes.json").exists() == bool(given)
+
+
+@pytest.mark.parametrize("content", [b'{"baseline": "v2"}', b"[1]", b"\xff"])
+def test_a_report_keeps_a_users_own_changes(content, tmp_path, mnist5k, monkeypatch):
+    """Its folder may have a file of that name that no run wrote."""
+    results = Results(source=mnist5k.source, seeds=(0,), outcomes=())
+    monkeypatch.setattr(page, "html", lambda *_, **__: "")
+    (tmp_path / "changes.json").write_bytes(content)
+
+    report.write(ledger_of(results), tmp_path)
+
+    assert (tmp_path / "changes.json").read_bytes() == content
 
 
 def test_results_survive_their_file(mnist5k):
