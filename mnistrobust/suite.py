@@ -186,7 +186,7 @@ def verify(
     another. Raises MnistRobustError, with the exit code, if pytest ran no claim.
     """
     root = find_suite()
-    options, variables = _placed(options), _placed(os.environ)
+    options, variables = placed(options), placed(os.environ)
     with tempfile.TemporaryDirectory(prefix="mnistrobust-", ignore_cleanup_errors=True) as folder:
         target, cases = Path(folder) / "results.json", Path(folder) / "junit.xml"
         arguments = [str(_SPECS), "-n", "auto", "--results", str(target), "--junitxml", str(cases)]
@@ -203,7 +203,7 @@ def verify(
         # Files that pytest leaves behind when it is killed are removed with our folder.
         environment = {**variables, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)}
         if models:  # the folder of the reader's modules
-            paths = [str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]
+            paths = [str(Path.cwd()), *filter(None, [variables.get("PYTHONPATH")])]
             environment["PYTHONPATH"] = os.pathsep.join(paths)
         code = run_pytest(arguments, root, output=output or sys.stderr, environment=environment)
         results = Results.from_json(target.read_text("utf-8")) if target.exists() else None
@@ -220,14 +220,17 @@ def verify(
     return results, code if code in {0, 1} else UsageError.exit_code
 
 
-def _placed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options or variables whose paths do not depend on the current folder."""
-    placed = dict(values)
-    for name in _PLACES.keys() & placed.keys():
-        if placed[name] and placed[name] not in _PLACES[name]:
-            path = os.path.expanduser(placed[name])  # noqa: PTH111 - leaves an unknown ~name
-            placed[name] = str(Path(path).absolute())
-    return placed
+def placed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options or variables whose paths do not depend on the current folder, for pytest in another."""
+    found = dict(values)
+    for name in _PLACES.keys() & found.keys():
+        if found[name] and found[name] not in _PLACES[name]:
+            path = os.path.expanduser(found[name])  # noqa: PTH111 - leaves an unknown ~name
+            found[name] = str(Path(path).absolute())
+    if modules := found.get("PYTHONPATH"):
+        places = [str(Path(each).absolute()) for each in modules.split(os.pathsep)]
+        found["PYTHONPATH"] = os.pathsep.join(places)
+    return found
 
 
 @contextlib.contextmanager

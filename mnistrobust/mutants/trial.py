@@ -16,7 +16,7 @@ from mnistrobust.errors import MnistRobustError
 from mnistrobust.mutants.faults import Fault
 from mnistrobust.mutants.matrix import CLAIMS, Trial
 from mnistrobust.store import code, write_whole
-from mnistrobust.suite import run_pytest
+from mnistrobust.suite import placed, run_pytest
 
 SECONDS = 1800.0  # after which a suite counts as failed
 SOUND = Fault(name="sound", mistake="nothing is changed", edits=())
@@ -122,7 +122,7 @@ def _run(specs: list[str], copy: Path, store: Path, workers: str) -> tuple[list[
         f"--store={store}", f"--junit-xml={junit}", "-pno:cacheprovider",
         f"--deselect={_OF_ANY_CHANGE}",
     ]  # fmt: skip
-    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    environment = {**placed(os.environ), "PYTHONPATH": str(copy)}
     for name in ("MNISTROBUST_DATA", "MNISTROBUST_STORE", "PYTEST_ADDOPTS"):
         environment.pop(name, None)
     with (copy / "pytest.log").open("w", encoding="utf-8") as log:

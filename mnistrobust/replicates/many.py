@@ -28,7 +28,7 @@ from mnistrobust.files import parsed, regular, write_whole
 from mnistrobust.registry import load_claims
 from mnistrobust.replicates import cluster
 from mnistrobust.replicates.keys import code_digests, surroundings, versions
-from mnistrobust.suite import find_suite, run_pytest
+from mnistrobust.suite import find_suite, placed, run_pytest
 
 BACKENDS = ("threading", "dask")
 ATTEMPTS = 2  # how often a replicate is tried whose process is killed
@@ -75,7 +75,7 @@ def make_replicate(job: Job) -> str:
         "-c": "pyproject.toml",
     }
     arguments = ["specs/claims", "--offline", *chain.from_iterable(options.items())]
-    environment = {**os.environ, "LOKY_MAX_CPU_COUNT": "1"}
+    environment = {**placed(os.environ), "LOKY_MAX_CPU_COUNT": "1"}
     environment.pop("PYTEST_ADDOPTS", None)  # it may leave claims out
     with log.open("w", encoding="utf-8") as output:
         ended = run_pytest(arguments, job.clone, output=output, environment=environment, apart=True)

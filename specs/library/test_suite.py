@@ -119,11 +119,13 @@ def test_a_run_passes_on_what_it_is_asked(monkeypatch):
     assert {("-c", "pyproject.toml"), ("-p", "no:cacheprovider"), ("-p", "no:asyncio")} < {
         *pairwise(arguments)
     }
-    assert environment["PYTHONPATH"] == "theirs"
+    assert environment["PYTHONPATH"] == str(Path("theirs").absolute())
     assert environment["TMPDIR"] == environment["TMP"] != os.environ.get("TMPDIR")
 
     *_, arguments = verified(0, monkeypatch, offline=True, models=["ann=my:ann"])
-    assert arguments.pop()["PYTHONPATH"] == os.pathsep.join([str(Path.cwd()), "theirs"])
+    assert arguments.pop()["PYTHONPATH"] == os.pathsep.join(
+        [str(Path.cwd()), str(Path("theirs").absolute())]
+    )
     assert ("--model", "ann=my:ann") in pairwise(arguments)
     assert "--offline" in arguments
 
@@ -153,6 +155,7 @@ def test_paths_are_those_of_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in ("DATA", "STORE", "CACHE"):
         monkeypatch.setenv(f"MNISTROBUST_{name}", f"of/{name}")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["src", str(tmp_path / "lib")]))
     monkeypatch.delenv("KERAS_HOME", raising=False)
     places = {"--data": "a.npz", "--store": "~/nets", "--evidence": "e.json"}
     *_, arguments = verified(0, monkeypatch, places=places, offline=False)
@@ -164,6 +167,8 @@ def test_paths_are_those_of_the_current_folder(tmp_path, monkeypatch):
     assert {(name, str(path)) for name, path in whole.items()} < {*pairwise(arguments)}
     for name in ("DATA", "STORE", "CACHE"):
         assert environment[f"MNISTROBUST_{name}"] == str(tmp_path / "of" / name)
+    modules = [str(tmp_path / name) for name in ("src", "lib")]
+    assert environment["PYTHONPATH"] == os.pathsep.join(modules)
     assert "KERAS_HOME" not in environment
 
     monkeypatch.setenv("MNISTROBUST_DATA", "auto")

@@ -32,6 +32,7 @@ def test_a_replicates_process_has_its_seed_data_and_store(tmp_path, monkeypatch)
 
     monkeypatch.setattr(many, "run_pytest", run_pytest)
     monkeypatch.setenv("PYTEST_ADDOPTS", "-k accuracy")
+    monkeypatch.setenv("PYTHONPATH", "src")
 
     assert many.make_replicate(job) == standin.make(job)
     expected = {
@@ -42,6 +43,7 @@ def test_a_replicates_process_has_its_seed_data_and_store(tmp_path, monkeypatch)
     assert "--offline" in noted["arguments"]
     assert noted["folder"] == job.clone
     assert noted["environment"]["LOKY_MAX_CPU_COUNT"] == "1"
+    assert noted["environment"]["PYTHONPATH"] == str(Path("src").absolute())
     assert "PYTEST_ADDOPTS" not in noted["environment"], "it may leave claims out"
     assert noted["apart"]
 
