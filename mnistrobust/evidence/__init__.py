@@ -6,7 +6,9 @@ to tell one image of 64,000, and too few for the noise that other libraries brin
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from math import isfinite
@@ -113,10 +115,12 @@ def load(dataset: str, chosen: str | None = None) -> Evidence | None:
     for a damaged file of the library's own, and UsageError for a chosen one that is damaged,
     missing or of another data set.
     """
-    path = Path(chosen) if chosen else committed(dataset)
+    path = committed(dataset)
     if chosen == NONE or not (chosen or path.is_file()):
         return None
-    found = _load(path)
+    if chosen:
+        path = Path(os.path.expanduser(chosen)).absolute()  # noqa: PTH111 - leaves an unknown ~name
+    found = _load(path, _stamp(path))
     if found.head.dataset != dataset:
         raise UsageError(
             f"{path} holds evidence of {found.head.dataset}, and the data set is {dataset}: "
@@ -125,8 +129,15 @@ def load(dataset: str, chosen: str | None = None) -> Evidence | None:
     return found
 
 
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return what changes where a file is written again: its size, and its time in nanoseconds."""
+    with suppress(OSError):
+        return path.stat().st_size, path.stat().st_mtime_ns
+    return None
+
+
 @cache
-def _load(path: Path) -> Evidence:
+def _load(path: Path, _: tuple[int, int] | None) -> Evidence:
     try:
         return Evidence.from_json(regular(path).read_text("utf-8"))
     except OSError as error:

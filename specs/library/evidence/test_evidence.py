@@ -119,6 +119,33 @@ def test_evidence_of_another_set_judges_nothing(tmp_path):
     assert evaluation.load("fashion") is None
 
 
+def test_a_chosen_file_is_read_again_after_it_was_written_anew(tmp_path):
+    """A notebook's process lives longer than the file."""
+    path = written(FOUND, tmp_path)
+    assert evaluation.load("mnist5k", str(path)).replicates == 24
+
+    written(evidence({WINS: measured([0.1, 0.2, 0.3])}), tmp_path)
+
+    assert evaluation.load("mnist5k", str(path)).replicates == 3
+
+
+def test_a_chosen_file_is_that_of_the_current_folder_or_of_the_home(tmp_path, monkeypatch):
+    """The same relative name is another file after a change of folder."""
+    for name, margins in (("one", [0.1, 0.2]), ("two", [0.1, 0.2, 0.3])):
+        (tmp_path / name).mkdir()
+        file = written(evidence({WINS: measured(margins)}), tmp_path / name).name
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+
+    found = []
+    for name in ("one", "two"):
+        monkeypatch.chdir(tmp_path / name)
+        found.append(evaluation.load("mnist5k", file).replicates)
+
+    assert found == [2, 3]
+    assert evaluation.load("mnist5k", f"~/one/{file}").replicates == 2
+
+
 def test_single_draws_are_draws_or_whole_replicates():
     """Where a figure has no draws, one look is one replicate."""
     assert len(FOUND.claims[FAILS_ON_NOISY].single_draws("accuracy")) == 48
