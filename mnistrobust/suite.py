@@ -20,6 +20,7 @@ import numpy as np
 from mnistrobust.data import decide
 from mnistrobust.errors import DataError, MnistRobustError, UsageError
 from mnistrobust.evaluations import Evaluation
+from mnistrobust.evidence import NONE, load
 from mnistrobust.evidence.results import Results
 from mnistrobust.files import regular, write_whole
 from mnistrobust.registry import claim_named
@@ -33,7 +34,7 @@ _SETS = ("auto", "mnist5k")
 _PLACES = {
     "--data": _SETS,
     "MNISTROBUST_DATA": _SETS,
-    "--evidence": ("none",),
+    "--evidence": (NONE,),
     "--store": (),
     "MNISTROBUST_STORE": (),
     "MNISTROBUST_CACHE": (),
@@ -182,10 +183,14 @@ def verify(
     """Run the claims' specs, and return the results and the exit code.
 
     `models` are architectures of your own, as `family=module:function`. `junit` is the file that gets
-    pytest's own report, in a folder that was checked. pytest writes to `output`, by default standard error. Paths are relative to the current folder, also where pytest runs in
-    another. Raises MnistRobustError, with the exit code, if pytest ran no claim.
+    pytest's own report, in a folder that was checked. pytest writes to `output`, by default standard
+    error. Paths are relative to the current folder, also where pytest runs in another. Raises
+    MnistRobustError, with the exit code, if pytest ran no claim, and before pytest where the data or
+    the evidence cannot be used.
     """
-    root = find_suite()
+    root, data, chosen = find_suite(), options.get("--data"), options.get("--evidence")
+    if data not in {None, *_SETS} or chosen not in {None, NONE}:
+        load(decide(data, offline=offline).name, chosen)
     options, variables = placed(options), placed(os.environ)
     with tempfile.TemporaryDirectory(prefix="mnistrobust-", ignore_cleanup_errors=True) as folder:
         target, cases = Path(folder) / "results.json", Path(folder) / "junit.xml"
@@ -214,7 +219,7 @@ def verify(
             raise UsageError(f"--report {junit}: {error.strerror}; name another folder.") from error
     if not (results and results.outcomes):
         if code == DataError.exit_code:  # or pytest broke down, which has the same code
-            decide(options.get("--data"), offline=offline)
+            decide(data, offline=offline)
         kinds = {0: MnistRobustError, 1: MnistRobustError}
         raise kinds.get(code, UsageError)("No claim was judged: see what pytest says above.")
     return results, code if code in {0, 1} else UsageError.exit_code

@@ -75,11 +75,6 @@ def verify(
     opened = open_store(store)
     before = baselines.load(baseline, opened, decide(data, offline=offline)) if baseline else None
     recipes = recipes_with(replaced_by(model or ()))
-    # what is wrong is one line here, not a run of pytest
-    if data not in {None, "auto", "mnist5k"}:
-        decide(data)
-    if evidence not in {None, "none"}:
-        load(decide(data or "auto", offline=offline).name, evidence)
     options = {
         "--data": data,
         "--store": store,

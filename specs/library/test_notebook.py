@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mnistrobust as mr
-from mnistrobust import notebook
+from mnistrobust import notebook, suite
 from mnistrobust.document import helpers
 from mnistrobust.errors import MnistRobustError, UsageError
 from mnistrobust.evidence.results import Outcome, Results
@@ -197,6 +197,14 @@ def test_a_run_without_a_ledger_shows_what_pytest_says(monkeypatch, capfd):
         notebook.verify(data="mnist5k")
 
     assert "test session starts" in capfd.readouterr().err
+
+
+def test_a_run_with_a_wrong_evidence_file_does_not_begin(monkeypatch):
+    """As on the command line."""
+    monkeypatch.setattr(suite, "run_pytest", lambda *_, **__: pytest.fail("pytest runs"))
+
+    with pytest.raises(UsageError, match=r"--evidence .*where.json: No such file"):
+        mr.verify(data="mnist5k", evidence="/no/where.json")
 
 
 def test_a_run_of_the_claims_is_judged_by_the_evidence_that_is_asked_for(monkeypatch, tmp_path):

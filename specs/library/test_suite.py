@@ -13,6 +13,7 @@ from mnistrobust.registry import load_claims
 from mnistrobust.suite import evaluated_by
 from specs.claims import test_ann, test_cnn, test_rnn
 from specs.helpers.reports import run
+from specs.helpers.synthetic import WINS, evidence, measured, written
 
 MODULES = {"ann": test_ann, "rnn": test_rnn, "cnn": test_cnn}
 
@@ -88,7 +89,7 @@ def test_a_run_ends_with_the_code_of_the_contract(ended, code, monkeypatch):
 def test_a_name_that_is_no_text_is_refused_before_pytest():
     """Its workers could not be told of it."""
     with pytest.raises(UsageError, match="pytest takes names of files in UTF-8"):
-        suite.verify({"--data": os.fsdecode(b"/d\xff")}, offline=True)
+        suite.verify({"--store": os.fsdecode(b"/d\xff")}, offline=True)
 
 
 def test_a_run_without_data_says_so(monkeypatch):
@@ -149,6 +150,35 @@ def test_pytests_report_is_written_at_the_end_or_one_line_says_why_not(tmp_path,
         suite.verify({}, offline=True, junit=tmp_path / "junit.xml")
 
 
+@pytest.mark.parametrize(
+    ("places", "error"),
+    [
+        ({"--data": "/nowhere.npz"}, "--data /nowhere.npz: No such file"),
+        ({"--evidence": "/no/where.json"}, "name a file, or none"),
+        ({"--evidence": "of mnist"}, "holds evidence of mnist, and the data set is mnist5k"),
+    ],
+)
+def test_data_and_evidence_are_read_before_pytest(places, error, monkeypatch, tmp_path):
+    """What is wrong is one line, not a run of pytest and an error after it."""
+    monkeypatch.setattr(suite, "run_pytest", lambda *_, **__: pytest.fail("pytest runs"))
+    if "of" in places.get("--evidence", ""):
+        known = evidence({WINS: measured([0.1, 0.2])}, dataset="mnist")
+        places = {"--data": "mnist5k", "--evidence": str(written(known, tmp_path))}
+
+    with pytest.raises(MnistRobustError, match=error):
+        suite.verify(places, offline=True)
+
+
+def test_a_chosen_evidence_is_of_the_set_that_is_chosen_without_an_option(monkeypatch, tmp_path):
+    """Which `MNISTROBUST_DATA` may name: `auto` in its place would be another."""
+    asked, file = [], str(written(evidence({WINS: measured([0.1, 0.2])}), tmp_path))
+    monkeypatch.setattr(suite, "decide", lambda data, **_: asked.append(data) or run().source)
+    places = {"--data": None, "--evidence": file}
+
+    assert verified(0, monkeypatch, places=places, offline=True)[1] == 0
+    assert asked == [None]
+
+
 def test_paths_are_those_of_the_current_folder(tmp_path, monkeypatch):
     """pytest runs in the suite's folder; what is a word, or not given, stays."""
     monkeypatch.chdir(tmp_path)
@@ -157,6 +187,8 @@ def test_paths_are_those_of_the_current_folder(tmp_path, monkeypatch):
         monkeypatch.setenv(f"MNISTROBUST_{name}", f"of/{name}")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["src", str(tmp_path / "lib")]))
     monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setattr(suite, "decide", lambda *_, **__: run().source)
+    monkeypatch.setattr(suite, "load", lambda *_: None)
     places = {"--data": "a.npz", "--store": "~/nets", "--evidence": "e.json"}
     *_, arguments = verified(0, monkeypatch, places=places, offline=False)
     environment = arguments.pop()
