@@ -42,9 +42,11 @@ class Ledger:
     shifts: "Shifts | None" = None  # of several
 
     def __getitem__(self, claim_id: str) -> Row:
-        """Return a claim's row; raise UsageError with the nearest id if there is none."""
+        """Return a claim's row; raise UsageError, of an unknown claim with the nearest id."""
         wanted = claim_named(claim_id)
-        return next(row for row in self.rows if row.claim is wanted)
+        if found := [row for row in self.rows if row.claim is wanted]:
+            return found[0]
+        raise UsageError(f"This ledger has no claim '{wanted.id}': ask for one of all claims.")
 
     @property
     def run(self) -> Results:

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from mnistrobust.data import Source
+from mnistrobust.errors import UsageError
 from mnistrobust.evidence import load
 from mnistrobust.evidence.results import Outcome, Results
 from mnistrobust.judging.ledger import ledger_of
@@ -433,3 +434,12 @@ def test_a_live_run_says_how_often_it_fails_without_a_change():
     assert f"of runs on 8 seeds without a change, {share:.0%} fail" in told(often)
     assert "of runs on 8 seeds without a change, 0% fail" in told(measured([-0.1] * 24))
     assert "without a change" not in told(measured([0.1] * 18 + [-0.1] * 6))
+
+
+def test_a_claim_without_a_row_is_an_error_of_ours():
+    """A ledger of one claim, asked for another that the document has."""
+    ledger = ledger_of(only=JUDGED)
+
+    assert ledger[JUDGED].claim.id == JUDGED
+    with pytest.raises(UsageError, match=f"This ledger has no claim '{FIGURE}'"):
+        ledger[FIGURE]
