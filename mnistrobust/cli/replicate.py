@@ -7,6 +7,7 @@ import typer
 
 from mnistrobust.cli.commands import check_file, print_facts, write_file
 from mnistrobust.cli.options import MOST_SEEDS, Data, Json, Offline, Scheduler, StoreDir, Workers
+from mnistrobust.errors import UsageError
 
 
 def replicate(
@@ -40,6 +41,10 @@ def replicate(
     from mnistrobust.suite import find_clone, find_suite
 
     many.check_backend(backend, scheduler)
+    if scheduler and workers:
+        raise UsageError(
+            f"--workers {workers}: leave it out with --backend dask, whose workers you start yourself."
+        )
     committed = None if output else find_clone("replicate without --output")
     source = images.decide(data, offline=offline)
     target = output or Path(f"{committed}/mnistrobust/evidence/{source.name}.json")

@@ -45,6 +45,7 @@ from mnistrobust.errors import cause, inert
         (("replicate", "--seeds", "1"), 2, "--seeds"),
         (("replicate", "--seeds", "2", "--data", "mnist5k", "--output", "/no/where"), 2, "--output /no/where: expected a file"),
         (("replicate", "--seeds", "2", "--data", "mnist5k", "--backend", "spark"), 2, "--backend spark: expected one of threading"),
+        (("replicate", "--seeds", "2", "--backend", "dask", "--scheduler", "tcp://a:1", "--workers", "3"), 2, "--workers 3: leave it out with --backend dask, "),
         (("perturbations", "--picture", "x.txt"), 2, "--picture x.txt: expected a picture, as x.png"),
         (("sweep", "ann", "--backend", "loky"), 2, "--backend loky: expected one of dask."),
         (("sweep", "ann", "--scheduler", "tcp://a:1"), 2, "--scheduler tcp://a:1: it is for --backend dask."),
