@@ -274,6 +274,9 @@ def test_the_store_is_named_by_option_then_environment_then_cache(surroundings, 
     surroundings.setenv("MNISTROBUST_STORE", str(tmp_path / "variable"))
     assert open_store().root == tmp_path / "variable"
     assert open_store(tmp_path / "option").root == tmp_path / "option"
+    surroundings.setenv("HOME", str(tmp_path))
+    surroundings.setenv("MNISTROBUST_STORE", "~/of/home")
+    assert open_store().root == open_store("~/of/home").root == tmp_path / "of" / "home"
     assert list(tmp_path.iterdir()) == []
 
 
