@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -112,24 +113,64 @@ def evaluated_by(spec: Callable[..., object]) -> Mapping[str, tuple[str, ...]]:
         needed.setdefault(recipe, [])
         return no_history(recipe)
 
+    _try(spec, evaluate, history)
+    return {recipe: tuple(dict.fromkeys(conditions)) for recipe, conditions in needed.items()}
+
+
+@cache
+def measured_on(spec: Callable[..., object]) -> Mapping[str, set[str]]:
+    """Return for each figure of a claim's spec the recipes on whose networks it is measured.
+
+    It is another figure where another stand-in takes the network's place.
+    """
+
+    def figures(of: str | None) -> dict[str, float]:
+        reported: dict[str, float] = {}
+
+        def evaluate(recipe: str, *, on: str) -> Evaluation:
+            made = stand_in(recipe, on=on)
+            if recipe != of:
+                return made
+            zeros = np.zeros_like(made.predictions)
+            other = replace(made, predictions=zeros, losses=zeros + np.float32(1))
+            return replace(other, confidence=made.confidence / 2, input_shape=(28, 28))
+
+        def history(recipe: str) -> Mapping[str, list[float]]:
+            return defaultdict(lambda: [float(recipe == of)] * 100)
+
+        _try(spec, evaluate, history, reported)
+        return reported
+
+    before, after = figures(None), {recipe: figures(recipe) for recipe in evaluated_by(spec)}
+    return {
+        name: {recipe for recipe in after if after[recipe].get(name) != value}
+        for name, value in before.items()
+    }
+
+
+def _try(spec: Callable[..., object], *stand_ins: Any) -> None:
+    """Call a spec with stand-ins as far as it goes: pytest will report what is wrong."""
     try:
-        margins(spec, evaluate, history)
+        margins(spec, *stand_ins)
     except KeyboardInterrupt:
         raise
-    except BaseException:  # noqa: BLE001, S110 - also pytest.skip; pytest will report what is wrong
+    except BaseException:  # noqa: BLE001, S110 - also pytest.skip
         pass
-    return {recipe: tuple(dict.fromkeys(conditions)) for recipe, conditions in needed.items()}
 
 
 def margins(
     spec: Callable[..., object],
     evaluate: Callable[..., Evaluation],
     history: Callable[[str], Mapping[str, Sequence[float]]],
+    figures: dict[str, float] | None = None,
 ) -> tuple[Margin, ...]:
-    """Return the margins that a claim's spec reports for these evaluations and learning curves."""
+    """Return the margins that a claim's spec reports for these evaluations and learning curves.
+
+    Its figures are added to `figures`.
+    """
     reported: list[Margin] = []
     claim = SimpleNamespace(
-        figures=lambda **_: None,
+        figures=lambda **given: (figures if figures is not None else {}).update(given),
         draws=lambda **_: None,
         margin=lambda *margins: reported.extend(margins),
     )

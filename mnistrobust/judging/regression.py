@@ -18,6 +18,7 @@ from mnistrobust.replicates.keys import code_digests
 from mnistrobust.words import PLAIN, SHARE, Word
 
 MARGIN = "margin"
+_NAMED = 3  # changed pieces of code
 BETTER, WORSE, NEUTRAL = "better", "worse", "neutral"
 
 
@@ -165,8 +166,10 @@ def different(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
 
 def predates(changed: Iterable[str], evidence: Evidence) -> str:
     """Say that the evidence is older than some code, and how to make new evidence."""
+    names = [*changed]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return (
-        f"the evidence predates a change of {', '.join(changed)}; "
+        f"the evidence predates a change of {', '.join(names[:_NAMED])}{more}; "
         f"to accept it, make new evidence: {evidence.head.command}"
     )
 

@@ -7,6 +7,7 @@ from mnistrobust.evidence.results import Outcome
 from mnistrobust.judging.intervals import Interval, deviations
 from mnistrobust.judging.regression import Checks
 from mnistrobust.judging.verdicts import rule
+from mnistrobust.suite import measured_on, spec_of
 
 _LISTED = 3  # figures of a recipe
 _SMALLEST = 0.05  # standard deviations: a smaller move would be shown as 0
@@ -42,42 +43,37 @@ def _check(interval: Interval) -> dict[str, Any]:
 
 
 def moved(checks: Checks, outcomes: Iterable[Outcome], changed: Iterable[str]) -> Iterator[str]:
-    """Yield a line for each changed recipe: how far its figures moved; last, what that shows.
+    """Yield a line for each changed recipe: which of its figures moved; last, what that shows.
 
     `changed` are names of `code_digests`; others than recipes are passed over. A figure's move is
     that from the evidence's typical value, in standard deviations of its seeds.
     """
     outcomes = [each for each in outcomes if not each.models]
     recipes = [name.removeprefix("recipe ") for name in changed if name.startswith("recipe ")]
-    # a figure that also stands in a claim about unchanged networks only is none of theirs
-    others = {
-        place
-        for each in outcomes
-        if not {*each.recipes} & {*recipes}
-        for place, _, _ in _moves(checks, each)
-    }
     for recipe in recipes:
         moves = {
             place: (size, text)
             for each in outcomes
-            if recipe in each.recipes
-            for place, size, text in _moves(checks, each)
-            if place not in others
+            for name, place, size, text in _moves(checks, each)
+            if recipe in measured_on(spec_of(each.id)).get(name, each.recipes)
         }
         largest = sorted(moves.values(), key=lambda move: -abs(move[0]))[:_LISTED]
-        told = ", ".join(text for _, text in largest) or "no figure of this run moved"
-        yield f"{recipe} is trained anew: {told}"
+        told = ", ".join(text for _, text in largest)
+        told = f"typical of the evidence → here: {told}" if told else "no figure of this run moved"
+        yield f"{recipe} is trained anew; {told}"
     if recipes:
         outside = sum(len(checks.problems(each)) for each in outcomes)
         yield (
-            f"known of the change: values outside their intervals: {outside}; one seed sees a move of "
-            f"{checks.reach:.1f} standard deviations (sd) in half of all runs, and hardly a smaller one; "
-            f"8 seeds see far smaller ones: 'pytest specs/claims -n auto --seeds 8'"
+            f"{outside} values lie outside their intervals. One seed shows a move of {checks.reach:.1f} "
+            f"standard deviations (sd) in half of all runs, and hardly a smaller one. 8 seeds show far "
+            f"smaller ones: 'pytest specs/claims -n auto --seeds 8'"
         )
 
 
-def _moves(checks: Checks, outcome: Outcome) -> Iterator[tuple[tuple[float, float], float, str]]:
-    """Yield typical and measured value of each figure that moved, its standard deviations, a phrase."""
+def _moves(
+    checks: Checks, outcome: Outcome
+) -> Iterator[tuple[str, tuple[float, float], float, str]]:
+    """Yield each figure that moved, its typical and measured value, its standard deviations, a phrase."""
     known = checks.intervals.get(outcome.id, {})
     for name in outcome.figures.keys() & known.keys():
         before, after = known[name].centre, outcome.figures[name]
@@ -86,4 +82,4 @@ def _moves(checks: Checks, outcome: Outcome) -> Iterator[tuple[tuple[float, floa
         if abs(size) < _SMALLEST:
             continue
         text = f"{outcome.id} {name} {before:.3g} → {after:.3g} ({size:+.1f} sd)"
-        yield (round(before, 6), after), size, text
+        yield name, (round(before, 6), after), size, text

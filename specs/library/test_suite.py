@@ -10,7 +10,7 @@ import pytest
 from mnistrobust import suite
 from mnistrobust.errors import DataError, MnistRobustError, UsageError
 from mnistrobust.registry import load_claims
-from mnistrobust.suite import evaluated_by
+from mnistrobust.suite import evaluated_by, measured_on
 from specs.claims import test_ann, test_cnn, test_rnn
 from specs.helpers.reports import run
 from specs.helpers.synthetic import WINS, evidence, measured, written
@@ -56,6 +56,30 @@ def test_every_claims_spec_evaluates_something():
     for claim in load_claims().values():
         spec = getattr(MODULES[claim.family], f"test_{claim.name}")
         assert evaluated_by(spec), claim.id
+
+
+def test_every_claims_figure_is_measured_on_a_network_that_its_spec_evaluates():
+    """And all of these networks have a figure."""
+    for claim in load_claims().values():
+        spec = getattr(MODULES[claim.family], f"test_{claim.name}")
+        found = measured_on(spec)
+        assert list(found) == list(claim.figures), claim.id
+        assert set().union(*found.values()) == {*evaluated_by(spec)}, claim.id
+        assert all(found.values()), claim.id
+
+
+def test_figures_are_told_apart_by_their_networks():
+    """Of two networks that a claim compares, and of a spec that fails on stand-ins what it reported."""
+
+    def compares(claim, evaluate, history):
+        one, other = evaluate("ann", on="clean"), evaluate("cnn", on="clean")
+        claim.figures(ann=one.accuracy, both=one.accuracy - other.accuracy, no=0.5)
+        claim.figures(curve=history("rnn")["accuracy"][-1])
+        raise ValueError
+
+    assert measured_on(compares) == {
+        "ann": {"ann"}, "both": {"ann", "cnn"}, "no": set(), "curve": {"rnn"},
+    }  # fmt: skip
 
 
 def verified(ended, monkeypatch, *, outcomes=None, places=None, **options):

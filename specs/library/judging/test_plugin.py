@@ -337,9 +337,9 @@ def test_a_changed_recipe_is_judged_by_the_old_evidence(suite):
 
     assert (inside.code, outside.code) == (0, 1)
     assert notice in inside.out
-    assert "\nann_noisy is trained anew: " in inside.out
-    assert "known of the change: values outside their intervals: 0;" in inside.out
-    assert "known of the change: values outside their intervals: 1;" in outside.out
+    assert "\nann_noisy is trained anew; typical of the evidence → here: " in inside.out
+    assert "\n0 values lie outside their intervals." in inside.out
+    assert "\n1 values lie outside their intervals." in outside.out
     assert notice in outside.out
     assert "mnistrobust replicate --seeds 24 --data mnist5k" in outside.out
     assert "(better by 0.1 than the typical 0.79" in outside.out

@@ -126,6 +126,8 @@ def test_changed_code_is_named():
     assert regression.changed_since(FOUND) == []
     assert regression.changed_since(older) == ["condition gone", "recipe ann"]
     assert "mnistrobust replicate --seeds 24" in regression.predates(["recipe ann"], older)
+    many = regression.predates([f"recipe {each}" for each in "abcde"], older)
+    assert "a change of recipe a, recipe b, recipe c and 2 more; " in many
 
 
 def test_the_rate_is_that_of_the_farthest_of_all_seeds():

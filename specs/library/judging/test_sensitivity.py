@@ -11,7 +11,7 @@ from mnistrobust.judging.regression import checks_of
 from mnistrobust.judging.sensitivity import moved, sensitivity
 from mnistrobust.registry import load_claims
 from mnistrobust.report import markdown
-from specs.helpers.synthetic import FIVES, UNCONFIDENT, WINS, evidence, measured, spread, written
+from specs.helpers.synthetic import UNCONFIDENT, WINS, evidence, measured, spread, written
 
 FOUND = evidence(
     {
@@ -112,19 +112,20 @@ def test_a_changed_recipe_says_how_far_its_figures_moved():
     changed = ["condition clean", "recipe ann_noisy", "recipe cnn"]
     ann, cnn, known = moved(CHECKS, outcomes, changed)
 
-    assert ann.startswith(f"ann_noisy is trained anew: {WINS} noisy 0.79")
+    typical = "ann_noisy is trained anew; typical of the evidence → here: "
+    assert ann.startswith(f"{typical}{WINS} noisy 0.79")
     away = float(re.search(r"\((-\d\.\d) sd\)$", ann)[1])
     assert away == pytest.approx(-0.02 / np.std(spread(0.8, 0.01), ddof=1), abs=0.2)
-    assert cnn == "cnn is trained anew: no figure of this run moved"
-    assert known.startswith("known of the change: values outside their intervals: 0; one seed sees")
+    assert cnn == "cnn is trained anew; no figure of this run moved"
+    assert known.startswith("0 values lie outside their intervals. One seed shows a move of ")
     assert [*moved(CHECKS, outcomes, ["condition clean"])] == []
 
 
 def test_the_largest_moves_are_told_whichever_way_they_go():
     """Three of them; a fall of three deviations comes before a rise of two."""
     ways = {
-        WINS: {"plain": 0.51, "noisy": 0.47}, UNCONFIDENT: {"confident": 0.52},
-        FIVES: {"fives": 0.495},
+        WINS: {"plain": 0.51}, UNCONFIDENT: {"confident": 0.52, "mean_confidence": 0.47},
+        "rnn.matches_ann_accuracy": {"ann": 0.495},
     }  # fmt: skip
     claims = {
         claim: measured(spread(0.2, 0.01), **dict.fromkeys(values, spread(0.5, 0.01)))
@@ -134,32 +135,35 @@ def test_the_largest_moves_are_told_whichever_way_they_go():
 
     told, _ = moved(checks_of(evidence(claims)), outcomes, ["recipe ann"])
 
-    assert re.findall(r" (\w+) 0\.\d+ →", told) == ["noisy", "confident", "plain"]
+    assert re.findall(r" (\w+) 0\.\d+ →", told) == ["mean_confidence", "confident", "plain"]
 
 
 def test_a_figure_outside_is_counted_in_what_is_known():
     """And the smallest move that one seed sees is the half-width of the intervals."""
     *_, known = moved(CHECKS, [outcome(WINS, ["ann"], noisy=0.5)], ["recipe ann"])
 
-    assert known.startswith("known of the change: values outside their intervals: 1;")
+    assert known.startswith("1 values lie outside their intervals.")
     interval, sd = CHECKS.intervals[WINS]["margin"], np.std(spread(0.2, 0.01), ddof=1)
     least = float(re.search(r"a move of (\d\.\d) standard", known)[1])
     assert least == pytest.approx(interval.smallest_change[1] / sd, abs=0.05)
 
 
-def test_a_figure_of_unchanged_networks_is_not_blamed_on_a_changed_one():
-    """It stands in a claim that evaluates only the others, with the same value."""
+@pytest.mark.parametrize(
+    ("recipe", "named"), [("ann_noisy", {"noisy"}), ("ann", {"plain", "accuracy"}), ("cnn", set())]
+)
+def test_a_figure_is_blamed_on_its_own_network_alone(recipe, named):
+    """And on no other that its claim evaluates."""
+    figure = "ann.learns_standard_mnist"
     shared = evidence(
         {
             WINS: measured(spread(0.2, 0.01), plain=spread(0.5, 0.01), noisy=spread(0.8, 0.01)),
-            "ann.learns_standard_mnist": measured(spread(-0.01, 0.001), accuracy=spread(0.5, 0.01)),
+            figure: measured(spread(-0.01, 0.001), accuracy=spread(0.5, 0.01)),
         }
     )
     outcomes = [
         outcome(WINS, ["ann", "ann_noisy"], plain=0.53, noisy=0.81),
-        outcome("ann.learns_standard_mnist", ["ann"], accuracy=0.53),
+        outcome(figure, ["ann"], accuracy=0.54),
     ]
 
-    line, _ = moved(checks_of(shared), outcomes, ["recipe ann_noisy"])
-    assert f"{WINS} noisy" in line
-    assert "plain" not in line
+    line, _ = moved(checks_of(shared), outcomes, [f"recipe {recipe}"])
+    assert {*re.findall(r" (\w+) 0\.\d+ →", line)} == named
