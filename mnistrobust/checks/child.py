@@ -99,6 +99,10 @@ class Child:
             self._failure = ModelError(f"{self.name}: {self._why(broken)}")
             self.close()
             raise self._failure from broken
+        except BaseException:  # of a signal, as Ctrl-C: a late reply would answer the next request
+            self._failure = ModelError(f"{self.name}: a call was interrupted; open the model anew")
+            self.close()
+            raise
         if timed:
             self._used += time.monotonic() - start
         if error is not None:

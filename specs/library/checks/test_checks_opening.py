@@ -315,6 +315,21 @@ def test_pytorch_modules_are_opened_with_trust(mnist5k, tmp_path):
     assert "a state_dict has weights only" in refusal(tmp_path / "state.pt", mnist5k, trust=True)
 
 
+@pytest.fixture
+def pipe(monkeypatch):
+    """A pipe to a process that is none: it notes what it is sent, and replies at once."""
+    found = SimpleNamespace(sent=[], told=[], ended=[])
+    found.send, found.close = found.sent.append, list
+    found.recv = lambda: ((None, None, {}), None)
+    found.poll = lambda seconds: found.told.append(seconds) or True
+    ended = SimpleNamespace(kill=bool, __enter__=bool, __exit__=bool)
+    theirs = SimpleNamespace(fileno=lambda: 0, close=list)
+    monkeypatch.setattr(child, "Pipe", lambda: (found, theirs))
+    monkeypatch.setattr(child.subprocess, "Popen", lambda *_, **__: ended)
+    monkeypatch.setattr(child.weakref, "finalize", lambda *_: lambda: found.ended.append(True))
+    return found
+
+
 @pytest.mark.parametrize(
     ("options", "waits"),
     [
@@ -329,19 +344,12 @@ def test_pytorch_modules_are_opened_with_trust(mnist5k, tmp_path):
     ],
     ids=str,
 )
-def test_a_clock_runs_through_all_calls_or_anew_for_each(options, waits, monkeypatch):
+def test_a_clock_runs_through_all_calls_or_anew_for_each(options, waits, pipe, monkeypatch):
     """A fuzzed model has time for each call; another for all, and more for each image by default.
 
     A module may train while it is imported; what is ours to run comes from the working folder first.
     """
-    times, told, sent = iter(np.arange(0, 9, 0.6)), [], []
-    pipe = SimpleNamespace(send=sent.append, recv=lambda: ((None, None, {}), None), close=list)
-    pipe.poll = lambda seconds: told.append(seconds) or True
-    ended = SimpleNamespace(kill=bool, __enter__=bool, __exit__=bool)
-    theirs = SimpleNamespace(fileno=lambda: 0, close=list)
-    monkeypatch.setattr(child, "Pipe", lambda: (pipe, theirs))
-    monkeypatch.setattr(child.subprocess, "Popen", lambda *_, **__: ended)
-    monkeypatch.setattr(child.weakref, "finalize", lambda *_: list)
+    times, told, sent = iter(np.arange(0, 9, 0.6)), pipe.told, pipe.sent
     monkeypatch.setattr(child, "time", SimpleNamespace(monotonic=lambda: next(times)))
 
     model = Child("mine:predict", **{"module": True, **options})
@@ -362,6 +370,27 @@ def test_a_clock_runs_through_all_calls_or_anew_for_each(options, waits, monkeyp
         with pytest.raises(ModelError, match=rf"it takes more than \d+ s ?{longer}$"):
             model(IMAGES)
     assert len(sent) == len(waits) + 1
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, pytest.fail.Exception, ValueError])
+@pytest.mark.parametrize("where", ["send", "poll", "recv"])
+def test_an_interrupted_call_ends_the_process(where, interrupt, pipe):
+    """Whatever an alarm's handler raises: the reply that comes late is not the next call's."""
+    model = Child("mine:predict", module=True)
+
+    def interrupted(*_):
+        raise interrupt
+
+    replying = vars(pipe) | {}
+    setattr(pipe, where, interrupted)
+    with pytest.raises(interrupt):
+        model(IMAGES)
+    vars(pipe).update(replying)
+
+    assert pipe.ended
+    for _ in range(2):
+        with pytest.raises(ModelError, match=r"^mine:predict: a call was interrupted; open the"):
+            model(IMAGES)
 
 
 @pytest.mark.slow
