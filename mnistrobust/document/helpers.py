@@ -5,9 +5,9 @@
 Each takes a Keras model, or the `History` that `fit` returns; images as a NumPy array or a pandas
 frame, (n, 784), (n, 28, 28) or (n, 28, 28, 1), floats with 1.0 as full ink, whatever shape the
 model takes; and labels as an array, a series or a list. What is no such set of images raises
-ImageError. An index is a position, as in `iloc`. Those that draw take `ax` and show nothing.
-Where something is drawn at random, `rng` is a generator or a seed; without it the draw is a fresh
-one. No global generator is touched.
+ImageError. Logits are turned into probabilities. An index is a position, as in `iloc`. Those that
+draw take `ax` and show nothing. Where something is drawn at random, `rng` is a generator or a seed;
+without it the draw is a fresh one. No global generator is touched.
 
 In the examples, `model` is a trained model, `history` what its `fit` returned, `X_test` a frame
 of ten held-out images, one of each digit, and `y_test` their labels.

@@ -5,15 +5,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mnistrobust import transforms
+from mnistrobust import metrics, transforms
 from mnistrobust.errors import ImageError, UsageError
+
+_ROUNDING = 1e-3  # of a probability in float16
 
 
 def probabilities(model: Any, images: Any) -> np.ndarray:
     """Return probabilities (n, classes) of a set of images, reshaped as the model takes them.
 
-    `model` is a Keras model or a History. Raises UsageError when it is neither, ImageError when
-    `images` is no set of finite float images or is empty.
+    `model` is a Keras model or a History; what it gives beyond [0, 1] are logits. Raises UsageError
+    when it is neither, ImageError when `images` is no set of finite float images or is empty.
     """
     model = model if hasattr(model, "predict") else getattr(model, "model", None)
     if not hasattr(model, "predict"):
@@ -22,7 +24,9 @@ def probabilities(model: Any, images: Any) -> np.ndarray:
     if not len(values):
         raise ImageError("Expected at least one image, received none; pass a set with rows.")
     shape = getattr(model, "input_shape", (None, transforms.PIXELS))[1:]
-    return np.asarray(model.predict(values.reshape(len(values), *shape), verbose=0))
+    given = np.asarray(model.predict(values.reshape(len(values), *shape), verbose=0))
+    logits = ((given < -_ROUNDING) | (given > 1 + _ROUNDING)).any()
+    return np.exp(metrics.log_softmax(given)) if logits else given
 
 
 def single(ip: Any) -> np.ndarray:

@@ -108,6 +108,18 @@ def test_confidence_takes_a_series():
     assert helpers.confidence(Lookup(), pd.DataFrame(digits()).iloc[7]) == (7, 0.91)
 
 
+def test_logits_become_probabilities(axes):
+    """A model without a softmax at its end is as confident as one that has it."""
+
+    class Logits(Lookup):
+        def predict(self, images, **options):
+            return np.log(super().predict(images, **options)) + 2.0
+
+    assert helpers.confidence(Logits(), digits()[3]) == (3, pytest.approx(0.91))
+    assert helpers.confidence(Logits(), digits()[3], 0) == pytest.approx(0.01)
+    assert helpers.noise_analysis(Logits(), 0.9, 5, ax=axes)[1] == pytest.approx([0.91] * 5)
+
+
 def test_threshold_is_of_each_pixel_and_refuses_nan():
     """A pixel at the bar is ink; NaN is an error, not ink."""
     images = digits() * np.float32(0.9)
