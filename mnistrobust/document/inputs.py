@@ -55,9 +55,10 @@ def row(images: Any, index: int) -> np.ndarray:
 
 
 def labels(given: Any, n: int) -> np.ndarray:
-    """Return the labels of `n` images, an array, series, frame of one column or list, as (n,).
+    """Return the labels of `n` images, an array, series, frame of one column or list, as integers (n,).
 
-    Raises ImageError for another number of labels.
+    Numbers may be floats or texts. Raises ImageError for another number of labels, and for what is
+    no whole number from 0.
     """
     values = np.ravel(np.asarray(given))
     if len(values) != n:
@@ -65,4 +66,12 @@ def labels(given: Any, n: int) -> np.ndarray:
             f"Expected one label for each of {n} images, received {len(values)}; "
             f"pass the labels of these images."
         )
-    return values
+    found = pd.to_numeric(pd.Series(values.tolist(), dtype=object), errors="coerce")
+    numbers = found.to_numpy(np.float64, na_value=np.nan)
+    wrong = ~(np.isfinite(numbers) & (numbers >= 0) & (numbers == np.rint(numbers)))
+    if wrong.any():
+        raise ImageError(
+            f"Expected whole numbers from 0 as labels, received {values[wrong.argmax()]!s:.40}; "
+            f"pass the digits."
+        )
+    return numbers.astype(np.int64)

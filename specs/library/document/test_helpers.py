@@ -138,6 +138,23 @@ def test_show_mistake_finds_the_only_one(axes):
     assert axes.get_title() == "True label: 8, predicted: 5"
 
 
+@pytest.mark.parametrize("kind", [str, float, "S1", object, "category", "Int64", "string"])
+def test_labels_of_any_type_are_numbers(kind, axes):
+    """OpenML gives its labels as text; 8 of '8' is no mistake, and is counted as 8."""
+    labels = np.array([0, 1, 2, 3, 4, 8, 6, 7, 8, 9])
+    texts = labels.astype(str)
+    pandas = kind in {"category", "Int64", "string"}
+    given = pd.Series(texts).astype(kind) if pandas else texts.astype(kind)
+
+    assert helpers.show_mistake(Lookup(), digits(), y_test=given, ax=axes) == 5
+    assert axes.get_title() == "True label: 8, predicted: 5"
+    assert helpers.display(digits(), given, 5).get_title() == "True label: 8"
+    axes.clear()
+    helpers.model_predictions(Lookup(), digits(), given, ax=axes)
+    shares = [bar.get_height() for bar in axes.containers[0]]
+    assert shares == pytest.approx((np.bincount(labels) / 10).tolist())
+
+
 def test_show_mistake_draws_the_image_that_is_asked_for(axes):
     """With an index, the image is drawn whether or not its answer is wrong."""
     assert helpers.show_mistake(Lookup(), digits(), 2, range(10), ax=axes) == 2
@@ -230,6 +247,16 @@ def test_global_generators_are_untouched():
             ImageError,
             "10 images, received 1",
         ),
+        *(
+            (
+                lambda wrong=wrong: helpers.show_mistake(
+                    Lookup(), digits(), y_test=[*"012345678", wrong]
+                ),
+                ImageError,
+                f"whole numbers from 0 as labels, received {wrong}; pass the digits",
+            )
+            for wrong in ("nine", 0.5, -1, np.nan, None)
+        ),
         (lambda: helpers.model_predictions(Lookup(), digits()[:0]), ImageError, "at least one"),
         (
             lambda: helpers.model_predictions(Lookup(), digits().astype("uint8")),
@@ -246,7 +273,7 @@ def test_global_generators_are_untouched():
         (lambda: helpers.display(digits(), None, 99), UsageError, "below 10, received 99"),
         (lambda: helpers.load("no-such.keras"), FileNotFoundError, "no-such.keras not found"),
     ],
-    ids=range(16),
+    ids=range(21),
 )
 def test_errors_name_the_remedy(call, error, words):
     """An error says what was expected and what came, in one line."""
