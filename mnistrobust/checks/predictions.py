@@ -11,7 +11,7 @@ from mnistrobust.checks.model import Model
 from mnistrobust.checks.outputs import ModelError, outputs_of
 from mnistrobust.data import Dataset
 from mnistrobust.errors import UsageError
-from mnistrobust.files import whole, write_whole
+from mnistrobust.files import regular, whole, write_whole
 
 INPUTS = "inputs.npz"
 HOW_TO = """Each array of inputs.npz is a set of images (n, 784), float32 with 1.0 as full ink. Predict them with
@@ -27,18 +27,25 @@ Then: mnistrobust check predictions.npz
 
 
 def export(dataset: Dataset, folder: Path) -> list[Path]:
-    """Write `inputs.npz` and a README.txt that says what to do with it; return their paths."""
+    """Write `inputs.npz` and a README.txt that says what to do with it; return their paths.
+
+    Raises UsageError where files of these names are not an earlier export's, which its text tells.
+    """
     inputs, text = folder / INPUTS, folder / "README.txt"
     try:
+        ours = text.exists() and regular(text).read_bytes() == HOW_TO.encode()
+        for file in (text, inputs):
+            if file.exists() and not ours:
+                raise UsageError(f"{file} is no earlier export's; name another folder.")
+        write_whole(text, HOW_TO.encode())  # first: of an export that breaks off it is enough
         with (
-            whole(inputs) as file,
-            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+            whole(inputs) as content,
+            zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
         ):
             for name in FAMILIES:
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                     images = inputs_named(name, dataset).images
                     npy.write_array(member, images, allow_pickle=False)
-        write_whole(text, HOW_TO.encode())
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}; name another folder.") from error
     return [inputs, text]

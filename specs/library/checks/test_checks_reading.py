@@ -141,6 +141,19 @@ def test_inputs_are_written_for_models_elsewhere(few, tmp_path, monkeypatch):
         predictions.recorded(file, "m", few)
 
 
+@pytest.mark.parametrize("name", ["README.txt", "inputs.npz"])
+def test_an_export_replaces_only_its_own_files(name, few, tmp_path, monkeypatch):
+    """A file of the user's by one of these names stays, and nothing is written beside it."""
+    monkeypatch.setattr(predictions, "FAMILIES", ("clean",))
+    (tmp_path / name).write_text(f"mine, not {predictions.HOW_TO}", "utf-8")
+
+    with pytest.raises(UsageError, match=f"{name} is no earlier export's; name another folder"):
+        predictions.export(few, tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text("utf-8").startswith("mine")
+
+
 def test_the_shape_with_the_most_accurate_predictions_is_taken(few):
     """A model that takes every shape is asked as it was trained."""
     known = few.test_images.reshape(-1, 28, 28)
