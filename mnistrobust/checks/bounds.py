@@ -3,28 +3,35 @@
 import json
 import math
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 
 from mnistrobust.checks.check import Check
+from mnistrobust.conditions import condition_named
 from mnistrobust.errors import UsageError, cause, unknown
+from mnistrobust.perturbations import PERTURBATIONS
 
 TABLE = "[tool.mnistrobust.bounds]"
 _HIGHEST = {"nll": math.inf, "brier": 2}  # of a figure; all others are shares
 REFERENCE = "ann"  # the recipe whose figures stand beside those without a bound
 
 
-def stated(options: Iterable[str] = ()) -> dict[str, float]:
+def stated(options: Iterable[str] = (), checks: Container[str] = ()) -> dict[str, float]:
     """Return bounds by check, from the nearest `pyproject.toml` and from texts `CHECK=X`.
 
-    A text counts before the file. Raises UsageError for a file that is no TOML, and for no number.
+    A text counts before the file, which may bound perturbations that are not among the checks of this run.
+    Raises UsageError for a file that is no TOML, and for no number.
     """
     bounds: dict[str, float] = {}
     for name, value in _table().items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise UsageError(f"{TABLE} {name}: expected a number, received {value!r}.")
-        bounds[name] = float(value)
+        kind, _, _ = name.rpartition(":")
+        check = condition_named(name).name if kind in PERTURBATIONS else name
+        # a module of one's own is not imported for its name
+        if check in checks or (kind not in PERTURBATIONS and ":" not in kind):
+            bounds[check] = float(value)
     for text in options:
         name, _, value = text.partition("=")
         try:

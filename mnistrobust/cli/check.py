@@ -83,7 +83,8 @@ def check(
     how = reading(input_shape, pixels, logits)
     expected = _expected(expect_failure or ())
     perturbed = {each.name: accuracy.under(each) for each in with_doses(on)}
-    known = bounds.bounded({**CHECKS, **perturbed}, bounds.stated(bound or ()))
+    known = {**CHECKS, **perturbed}
+    known = bounds.bounded(known, bounds.stated(bound or (), known))
     only = [*only, *perturbed] if only else []
     selected(only, expected, known)
     check_given(model)

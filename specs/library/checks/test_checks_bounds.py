@@ -74,6 +74,40 @@ def test_bounds_are_read_from_the_nearest_pyproject(tmp_path, surroundings):
     assert stated(["nll=0.2"]) == {"clean_accuracy": 0.98, "nll": 0.2}
 
 
+def test_a_bound_for_a_perturbation_waits_for_a_run_on_it(tmp_path, surroundings):
+    """However its dose is written; a module of one's own is not imported for its name."""
+    table = '[tool.mnistrobust.bounds]\nnll = 0.1\n"rotate:15.0" = 0.5\n"mine:tilt:3" = 0.5\n'
+    (tmp_path / "pyproject.toml").write_text(table)
+    (tmp_path / "mine.py").write_text("raise SystemExit")
+    surroundings.chdir(tmp_path)
+
+    assert stated(checks=CHECKS) == {"nll": 0.1}
+    assert parametrize_with_checks("mine:predict").args[1]
+    on = {**CHECKS, "rotate:15": accuracy.under(condition_named("rotate:15"))}
+    assert bounded(on, stated((), on))["rotate:15"].bound == "at least 0.5"
+    for given in (["rotate:15=0.5"], ["rotate:15.0=0.5"]):
+        with pytest.raises(UsageError, match="Unknown check 'rotate:15"):
+            bounded(CHECKS, stated(given, CHECKS))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("rotat:15", "Unknown check 'rotat:15'"),
+        ("mine:tilt", "Unknown check 'mine:tilt'"),
+        ("rotate:999", "rotate:999.*expected a dose from -180"),
+        ("rotate:x", "rotate:x: expected a dose from -180"),
+    ],
+)
+def test_a_bound_in_the_file_for_no_check_at_all_is_an_error(name, said, tmp_path, surroundings):
+    """A name that is mistyped would bound nothing in any run."""
+    (tmp_path / "pyproject.toml").write_text(f'[tool.mnistrobust.bounds]\n"{name}" = 0.5\n')
+    surroundings.chdir(tmp_path)
+
+    with pytest.raises(UsageError, match=said):
+        bounded(CHECKS, stated((), CHECKS))
+
+
 def test_bounds_of_a_suite_count_before_pyproject(model, tmp_path, surroundings):
     """For the checks that it names; the others have pyproject's."""
     table = "[tool.mnistrobust.bounds]\nclean_accuracy = 0.98\nnll = 0.1\n"
