@@ -56,9 +56,16 @@ def fetch(target: Path, *, offline: bool, retry: bool) -> None:
 
 
 def _probe(url: str) -> None:
-    """Raise OSError unless the host answers in time; a name look-up alone can hang for longer."""
+    """Raise OSError unless the host answers in time; a name look-up alone can hang for longer.
+
+    Behind a proxy, which looks names up by itself, nothing is asked.
+    """
+    from urllib.request import getproxies, proxy_bypass
+
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+    if getproxies().keys() & {parts.scheme, "all"} and not proxy_bypass(host):
+        return
     failures: list[OSError] = [TimeoutError(f"no answer from {host} in {NETWORK_SECONDS} s")]
 
     def connect() -> None:

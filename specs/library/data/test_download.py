@@ -154,6 +154,21 @@ def test_the_server_is_called_where_its_address_says(url, place, surroundings):
     assert called == [(place, download.NETWORK_SECONDS)]
 
 
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "all_proxy"])
+def test_a_proxy_is_asked_in_place_of_the_host(variable, home, server, surroundings):
+    """Behind one no name is looked up, and no host is called, unless no_proxy has it."""
+    surroundings.setenv(variable, server.url)
+    surroundings.setattr(download, "URL", "http://no-such-host.invalid/x")
+    assert data.decide().path == str(home.own)
+    assert server.asked == 1
+
+    home.own.unlink()
+    surroundings.setattr(download, "URL", "http://127.0.0.1:9/x")
+    surroundings.setenv("no_proxy", "127.0.0.1")
+    assert "Connection refused" in data.decide().why
+    assert server.asked == 1
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("home")
 def test_a_silent_server_is_given_up_in_time(surroundings):
