@@ -45,8 +45,7 @@ def standing(source: Source) -> Iterator[None]:
 
 def _automatic(*, offline: bool, retry: bool) -> Source:
     own = cache_folder() / "data" / "mnist.npz"
-    keras_home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-    keras = keras_home / "datasets" / "mnist.npz"
+    keras = files.placed(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets" / "mnist.npz"
     passed_over = []
     for path, why in ((own, "downloaded before"), (keras, "found in Keras's cache")):
         if os.path.exists(path):  # noqa: PTH110 - Path.exists raises where a folder is closed to us

@@ -44,7 +44,12 @@ _EXPECTED = (
 def cache_folder() -> Path:
     """Return the folder for downloads and the default store (`MNISTROBUST_CACHE` overrides)."""
     override = os.environ.get("MNISTROBUST_CACHE")
-    return Path(override) if override else platformdirs.user_cache_path("mnistrobust", False)
+    return placed(override or platformdirs.user_cache_dir("mnistrobust", False))
+
+
+def placed(path: str) -> Path:
+    """Return an absolute path, which holds in whatever folder the process works later."""
+    return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 - leaves ~ where there is no home
 
 
 def content_digest(arrays: Arrays) -> str:

@@ -119,6 +119,21 @@ def test_a_relative_path_is_made_absolute(archive, surroundings):
     assert data.decide(archive.name).path == str(archive)
 
 
+@pytest.mark.parametrize("given", ["{name}", "~/{name}"])
+def test_caches_stay_where_they_are_when_the_folder_is_changed(given, home, archive, surroundings):
+    """A decision holds, and ~ is the home folder, in the variables of the caches as in --data."""
+    surroundings.setenv("HOME", str(home.cache.parent))
+    for variable, place in {"MNISTROBUST_CACHE": home.own, "KERAS_HOME": home.keras}.items():
+        surroundings.chdir(home.cache.parent)
+        surroundings.setenv(variable, given.format(name=place.parents[1].name))
+        shutil.copy(archive, place)
+        source = data.decide()
+        surroundings.chdir("/")
+        assert source.path == str(place)
+        assert data.load(source).test_images.any()
+        place.unlink()
+
+
 def rewrite(path, arrays):
     np.savez(path, **{**arrays, "y_test": arrays["y_test"][::-1]})
 
