@@ -58,7 +58,7 @@ def standard_settings() -> Iterator[None]:
         if "keras" not in sys.modules:
             os.environ["KERAS_BACKEND"] = "tensorflow"
         try:
-            home = os.environ.get("KERAS_HOME") or Path("~", ".keras").expanduser()
+            home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")  # noqa: PTH111 - Keras needs no home
             regular(Path(home, "keras.json"))  # Keras would wait for ever for a pipe
             keras = import_keras()
         except _BAD_SETTINGS as error:

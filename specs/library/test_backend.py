@@ -208,6 +208,17 @@ def test_a_pipe_for_keras_json_is_one_line(monkeypatch, tmp_path):
         pass
 
 
+def test_keras_is_imported_where_there_is_no_home_folder(monkeypatch):
+    """Keras itself asks for none."""
+    for name in ("HOME", "KERAS_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    monkeypatch.setattr(backend, "import_keras", lambda: pytest.fail("it is imported"))
+
+    with pytest.raises(pytest.fail.Exception, match="it is imported"), standard_settings():
+        pass
+
+
 @pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"])
 def test_numerical_libraries_are_asked_for_one_thread(name, monkeypatch):
     """Also those of the processes that this one starts."""

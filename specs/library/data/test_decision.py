@@ -134,6 +134,32 @@ def test_caches_stay_where_they_are_when_the_folder_is_changed(given, home, arch
         place.unlink()
 
 
+def test_a_cache_that_no_folder_can_be_stops_nothing(home, surroundings):
+    """Its name is too long to look at: the embedded set is made, and kept nowhere."""
+    surroundings.setenv("MNISTROBUST_CACHE", str(home.cache / ("long" * 100)))
+    surroundings.setattr(embedded, "_split", lambda: {"x_test": np.zeros(1)})
+
+    assert data.decide(offline=True).name == "mnist5k"
+    assert list(embedded.arrays()) == ["x_test"]
+
+
+@pytest.mark.parametrize("variable", ["KERAS_HOME", "unset"])
+def test_a_user_without_a_home_folder_has_keras_cache_where_its_variable_says(
+    variable, home, archive, surroundings
+):
+    """Without the variable there is none."""
+    surroundings.chdir(home.cache.parent)
+    for each in ("HOME", "KERAS_HOME"):
+        surroundings.delenv(each, raising=False)
+    surroundings.setattr("pwd.getpwuid", {}.__getitem__)
+    surroundings.setenv(variable, "keras")
+    shutil.copy(archive, home.keras)
+
+    source = data.decide(offline=True)
+
+    assert source.path == (str(home.keras) if variable == "KERAS_HOME" else None)
+
+
 def rewrite(path, arrays):
     np.savez(path, **{**arrays, "y_test": arrays["y_test"][::-1]})
 
