@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.machinery import PathFinder
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from mnistrobust import words
-from mnistrobust.checks import predictions
+from mnistrobust.checks import formats, predictions
 from mnistrobust.checks.child import Child
 from mnistrobust.checks.model import (
     SHAPES,
@@ -113,10 +114,21 @@ def open_model(
         trained = Replicate(SUITE_SEED, dataset.source, open_store()).model(given)
         return open_model(trained, dataset, name=given, **{**how, "pixels": pixels or UNIT})
     with standing(dataset.source):  # a module may train on this set
-        if sys.platform == "win32" and module:
-            return open_model(imported(given), dataset, name=given, **how)
-        child = Child(
-            given, module=module, arch=arch, trust=trust, seconds=seconds, call_seconds=call_seconds
+        if sys.platform == "win32" and module:  # no process takes our pipe over there
+            with naming(given, ": it cannot be loaded:"):
+                found = imported(given)
+            return open_model(found, dataset, name=given, **how)
+        child = (
+            _recorded_here(Path(given), arch)
+            if sys.platform == "win32"
+            else Child(
+                given,
+                module=module,
+                arch=arch,
+                trust=trust,
+                seconds=seconds,
+                call_seconds=call_seconds,
+            )
         )
     if child.holds_predictions:
         if input_shape or pixels:
@@ -187,6 +199,18 @@ def _check_file(given: str) -> None:
     if not 0 < status.st_size <= _LARGEST:
         size = f"{status.st_size / 2**20:,.0f} MiB" if status.st_size else "empty"
         raise ModelError(f"{given}: it is {size}; expected a model of 1 to {_LARGEST:,} bytes.")
+
+
+def _recorded_here(path: Path, arch: str | None) -> Any:
+    """Return recorded predictions as a Child has them; ModelError for a model file."""
+    with naming(path.name, ": it cannot be loaded:"):
+        if arch or formats.format_of(path) != "NPZ":
+            raise ModelError(
+                "on Windows a model file is not loaded: name package.module:predict, a function "
+                "that loads it and predicts"
+            )
+        file = formats.load(path, None, trust=False, framework=lambda: None)
+    return SimpleNamespace(holds_predictions=True, name=path.name, recorded=file.recorded_for)
 
 
 def _tried(

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistrobust.checks import child, server
+from mnistrobust.checks import child, opening, predictions, server
 from mnistrobust.checks.child import Child
 from mnistrobust.checks.inputs import FAMILIES, inputs_named
 from mnistrobust.checks.opening import open_model
@@ -313,6 +313,41 @@ def test_pytorch_modules_are_opened_with_trust(mnist5k, tmp_path):
         found = open_model(cast, mnist5k).predict(IMAGES)
         np.testing.assert_allclose(found, own, atol=0.1)
     assert "a state_dict has weights only" in refusal(tmp_path / "state.pt", mnist5k, trust=True)
+
+
+@pytest.fixture
+def windows(tmp_path, monkeypatch):
+    """Work where no process can take a pipe over, in a folder of one's own."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(opening, "Child", lambda *_, **__: pytest.fail("a process is started"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_on_windows_a_model_file_is_one_line(windows, few):
+    """Which says how it can be checked; a module's failure is one, too."""
+    files = {"a.onnx": b"\x08", "w.npz": hostile.npz_bytes(w=np.zeros(1)), "z.npz": b"PK\3\4"}
+    files["ends_at_once.py"] = b"raise SystemExit('no')"
+    written(windows, files)
+
+    line = "not loaded: name package.module:predict, a function that loads it"
+    assert line in refusal("a.onnx", few, trust=True)
+    assert line in refusal("w.npz", few, arch="ann")
+    assert refusal("z.npz", few).startswith("z.npz: it cannot be loaded: BadZipFile")
+    said = "ends_at_once:model: it cannot be loaded: SystemExit: no"
+    assert refusal("ends_at_once:model", few).startswith(said)
+
+
+def test_on_windows_predictions_are_read_by_this_process(windows, few, monkeypatch):
+    """They are data, and no code."""
+    monkeypatch.setattr(predictions, "FAMILIES", ("clean", "inverted"))
+    rows = np.eye(10)[few.test_labels]
+    written(windows, {"p.npz": hostile.npz_bytes(clean=rows, inverted=rows)})
+
+    assert open_model("p.npz", few).recorded["inverted"].tolist() == rows.tolist()
+    written(windows, {"p.npz": hostile.npz_bytes(clean=rows)})
+    assert "no predictions for the set 'inverted'; expected" in refusal("p.npz", few)
 
 
 @pytest.fixture
