@@ -91,8 +91,8 @@ def checked_outputs(given: Any, n: int) -> np.ndarray:
             f"{received}{hint}"
         )
     values = np.array(values, np.float32 if values.dtype.itemsize < 8 else np.float64, subok=True)
-    if np.ma.isMaskedArray(values):
-        values = values.filled(np.nan)
+    # a plain array: columns of a matrix, as of `todense`, have two axes
+    values = values.filled(np.nan) if np.ma.isMaskedArray(values) else np.asarray(values)
     return values if columns is None else values[:, digit_order(columns, "columns")]
 
 

@@ -244,6 +244,15 @@ def test_what_a_mask_hides_is_no_number():
     assert np.isnan(outputs).sum() == 10
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_a_matrix_is_an_array(nearest, mnist5k):
+    """What `todense` of SciPy makes keeps two axes, whatever is taken from it."""
+    model = open_model(lambda images: np.asmatrix(nearest(images)), mnist5k, **NEAREST)
+
+    assert type(checked_outputs(np.asmatrix(np.eye(10)), 10)) is np.ndarray
+    assert model.predict(mnist5k.test_images[:20]).argmax(axis=1).shape == (20,)
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
