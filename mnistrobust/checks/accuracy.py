@@ -16,6 +16,7 @@ from mnistrobust.transforms import NOISE_LABEL
 
 GROUP, NOISE_GROUP = "accuracy", "noise class"
 _MISREAD = 0.3  # accuracy; chance is 0.1, and a model that gets wrong pixels is little better
+_ROUNDING = 1e-9  # of a difference of shares, far below one image
 _GOOD = "the document's good job; a linear model reaches 0.92 on full MNIST"
 _MOST = "the document's most; a good average can hide a digit that is given up or renamed"
 _KEPT = f"at most {words.MUCH_BETTER:g} below the accuracy on clean digits"
@@ -66,7 +67,11 @@ def every_digit(session: Session) -> Finding:
 def _kept(session: Session, condition: str) -> Finding:
     before, after = (share(session.predictions(name).right) for name in ("clean", condition))
     reason = f"accuracy {after:.4f}, on clean digits {before:.4f}"
-    return after >= before - words.MUCH_BETTER, reason, {"accuracy": after, "clean": before}
+    return (
+        after >= before - words.MUCH_BETTER - _ROUNDING,
+        reason,
+        {"accuracy": after, "clean": before},
+    )
 
 
 def _reported(session: Session, condition: str) -> Finding:

@@ -11,6 +11,7 @@ import numpy as np
 
 LEVEL = 0.01  # of all tests of a comparison together: at most 0.5% of equal models end as worse
 POWER = 0.80  # of the smallest difference that is stated
+_ROUNDING = 1e-9  # of a difference of means: one of just the tolerance is none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,8 @@ def paired(old: np.ndarray, new: np.ndarray, tolerance: float = 0.0) -> Paired:
     scores = new.astype(np.float64) - old
     difference, networks = float(scores.mean()), len(scores)
     error, freedom, reach = spread(scores)
-    far = max(0.0, abs(difference) - tolerance)
+    far = abs(difference) - tolerance
+    far = far if far > _ROUNDING else 0.0
     p = 2 * float(stdtr(freedom, -far / error)) if error else float(far == 0)
     facts = {"difference": difference, "error": error, "freedom": freedom, "n": scores.shape[1]}
     if networks > 1 or not set(np.unique(old)) | set(np.unique(new)) <= {0, 1}:

@@ -102,6 +102,14 @@ def judged(few, name, recorded):
     return run(model, few, only=[name], known=bounded(CHECKS, OWN))
 
 
+@pytest.mark.parametrize("before", [8, 11, 16])
+def test_a_tenth_less_is_no_more_than_a_tenth_whatever_the_rounding(before, few):
+    """The accuracies differ by two images of twenty, and as floats by more than a tenth."""
+    kept = {"clean": right(before), "threshold": right(before - 2)}
+
+    assert judged(few, "threshold_accuracy", kept).results[0].status == check.PASSED
+
+
 def test_every_bounded_check_has_its_edge():
     """A new check needs predictions here that pass and that fail."""
     assert {name for name, each in bounded(CHECKS, OWN).items() if each.bound} >= {*EDGES, *LIVE}

@@ -82,6 +82,9 @@ def test_a_tolerance_is_ready_to_lose_that_much():
 
     assert paired(old, new, tolerance=0.1).p == 1
     assert paired(old, new, tolerance=0.01).p < LEVEL
+    same = paired(np.full((1, 2), 0.4), np.full((1, 2), 0.3), tolerance=0.1)
+    assert -same.difference > 0.1, "by rounding"
+    assert same.p == 1
 
 
 @pytest.mark.parametrize("seeds", [1, 3, 8])
