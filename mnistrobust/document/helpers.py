@@ -13,6 +13,7 @@ In the examples, `model` is a trained model, `history` what its `fit` returned, 
 of ten held-out images, one of each digit, and `y_test` their labels.
 """
 
+import os
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -188,10 +189,15 @@ def load(m: str | Path) -> Any:
     Traceback (most recent call last):
     mnistrobust.document.helpers.ModelNotFoundError: ann.keras not found: save one with model.save(...).
     """
-    if not Path(m).exists():
+    if not os.path.exists(m):  # noqa: PTH110 - Path.exists raises where a folder is closed to us
         raise ModelNotFoundError(f"{m} not found: save one with model.save(...).")
     try:
         return import_keras().models.load_model(m)
+    except TypeError as error:  # Keras's own line is about deserialisation
+        raise DataError(
+            f"Cannot read {m}: Keras does not know a layer of it; import the module that registers "
+            f"it with keras.saving.register_keras_serializable."
+        ) from error
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         reason = cause(error).strip().splitlines()[0]
         raise DataError(

@@ -2,6 +2,7 @@
 
 import doctest
 import random
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -320,6 +321,23 @@ def test_learning_curve_of_a_history_and_of_its_model(fitted, axes):
     assert title == f"{100 * history.history['val_accuracy'][-1]:.2f}% accuracy"
     with pytest.raises(UsageError, match="pass what fit returned"):
         helpers.model_stats(rnn)
+
+
+def test_a_layer_of_ones_own_is_an_error_in_one_line(monkeypatch, tmp_path):
+    """Keras raises a TypeError of many lines for one in a .keras file."""
+
+    def load_model(_):
+        raise TypeError("<class> could not be deserialized properly.\n\nconfig={'module': ...}")
+
+    keras = SimpleNamespace(models=SimpleNamespace(load_model=load_model))
+    monkeypatch.setattr(helpers, "import_keras", lambda: keras)
+    (tmp_path / "own.keras").touch()
+
+    with pytest.raises(DataError, match=r"own.keras: Keras does not know a layer of it") as caught:
+        helpers.load(tmp_path / "own.keras")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(helpers.ModelNotFoundError):
+        helpers.load("long" * 1000)
 
 
 @pytest.mark.slow
