@@ -4,6 +4,7 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -121,8 +122,9 @@ def perturbation(
             shared=shared,
             ceiling=ceiling,
         )
-        rising = (0.0, *severities, doses[1])
-        if len(severities) != SEVERITIES or doses[0] > 0 or sorted(rising) != list(rising):
+        rising = all(low < high for low, high in pairwise((0.0, *severities)))
+        within = doses[0] <= 0 and max(severities, default=0) <= doses[1]
+        if len(severities) != SEVERITIES or not (rising and within):
             raise DoseError(
                 f"{made.name}: expected five ascending severities in {doses}, which has 0, "
                 f"received {severities}."

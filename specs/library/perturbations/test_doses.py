@@ -166,6 +166,9 @@ def test_perturbations_travel_to_other_processes():
         ((0, 1), (0.1, 0.3, 0.2, 0.4, 0.5)),
         ((0, 1), (0.2, 0.4, 0.6, 0.8, 1.2)),
         ((1, 2), (1.1, 1.2, 1.3, 1.4, 1.5)),
+        ((0, 1), (0, 0, 0, 0, 0)),
+        ((0, 1), (0, 0.1, 0.2, 0.3, 0.4)),
+        ((0, 4), (1, 1, 2, 3, 4)),
     ],
 )
 def test_five_severities_ascend_within_the_range(doses, severities):
