@@ -4,6 +4,8 @@ import numpy as np
 
 from mnistrobust.perturbations.definition import SIDE, perturbation
 
+_LEAST = 1e-9  # ink per photon; SciPy inverts no Poisson law of 1e12 photons
+
 
 @perturbation(
     unit="share of the document's offsets",
@@ -75,6 +77,8 @@ def shot_noise(images: np.ndarray, dose: float, rng: np.random.Generator) -> np.
     from scipy.special import pdtrik
 
     draws = rng.random(images.shape)  # by inversion: the draws do not depend on other pixels
+    if dose < _LEAST:
+        return images
     photons = np.zeros_like(draws)
     inked = images > 0
     photons[inked] = np.ceil(pdtrik(draws[inked], images[inked] / dose))

@@ -189,6 +189,16 @@ def test_a_function_that_returns_another_shape_is_named(own):
         fade(np.zeros((2, 784)), 0.5, np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("dose", [5e-324, 1e-12, 1e-9])
+@pytest.mark.parametrize("name", PERTURBATIONS)
+def test_hardly_any_of_a_perturbation_is_hardly_a_change(name, dose):
+    """No dose is too small to have a number for each pixel."""
+    images = np.linspace(0, 1, 784, dtype=np.float32).reshape(1, 784)
+    after = PERTURBATIONS[name](images, dose, np.random.default_rng(0))
+
+    np.testing.assert_allclose(after, images, atol=3e-3)  # half a level, and a row less
+
+
 def test_a_motion_of_a_pixel_is_seen_from_two_places():
     """A quarter of a pixel to either side, along a level line: no more of them, and no fewer."""
     dot = np.zeros((1, 28, 28))
