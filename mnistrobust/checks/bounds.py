@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Container, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from mnistrobust.checks.check import Check
 from mnistrobust.conditions import condition_named
@@ -71,11 +72,13 @@ def _table() -> Mapping[str, object]:
     for file in (folder / "pyproject.toml" for folder in (here, *here.parents)):
         if file.is_file():
             try:
-                tool = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("mnistrobust", {})
+                table: Any = tomllib.loads(file.read_text("utf-8"))
             except (OSError, ValueError) as error:
                 raise UsageError(f"{file}: it cannot be read ({cause(error)}).") from error
-            table = tool.get("bounds", {})
-            if not isinstance(table, dict) or set(tool) - {"bounds"}:
-                raise UsageError(f"{file}: [tool.mnistrobust] has one table, {TABLE}.")
-            return table
+            for name in ("tool", "mnistrobust", "bounds"):
+                extra = name == "bounds" and set(table) - {name}
+                table = table.get(name, {})
+                if extra or not isinstance(table, dict):
+                    raise UsageError(f"{file}: [tool.mnistrobust] has one table, {TABLE}.")
+            return dict(table)
     return {}

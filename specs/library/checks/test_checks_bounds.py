@@ -127,6 +127,8 @@ def test_bounds_of_a_suite_count_before_pyproject(model, tmp_path, surroundings)
         ("[tool.mnistrobust.bounds]\nnll = 'low'", "nll: expected a number, received 'low'"),
         ("[tool.mnistrobust]\nbound = 1", "has one table"),
         ("[tool.mnistrobust]\nbounds = 1", "has one table"),
+        ("[tool]\nmnistrobust = 3", "has one table"),
+        ("tool = 3", "has one table"),
         ("[tool", "cannot be read"),
     ],
 )
