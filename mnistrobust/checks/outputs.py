@@ -145,7 +145,9 @@ def _kind(given: Any) -> str:
 
 def _digit(label: Any) -> int:
     text = (label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)).lower()
-    numbers = re.findall(r"-?\d+(?:\.0+)?(?!\d)", text)
+    numbers = re.findall(
+        r"(?:(?<!\w)-)?\d+(?:\.0+)?(?!\d)", text
+    )  # the hyphen of digit-3 is no sign
     words = [_WORDS.index(word) for word in re.findall("[a-z]+", text) if word in _WORDS]
     found = [int(float(number)) for number in numbers] or words
     return found[0] if len(found) == 1 else -1

@@ -125,6 +125,7 @@ class Unfitted:
         (with_classes(*range(9)), "classes_ 0 1 2 3 4 5 6 7 8: expected 0 to 9"),
         (with_classes(*range(1, 11)), "classes_ 1 2 3 .* 10: expected 0 to 9"),
         (with_classes(*"abcdefghij"), "classes_ a b c"),
+        (with_classes(*range(0, -10, -1)), "classes_ 0 -1 -2"),
         (of_array(lambda outputs: outputs[:, :1]), "look like labels"),
         (of_array(lambda outputs: np.broadcast_to(outputs[:, :1], (len(outputs), 10**9))), "1000000000"),
         (of_array(lambda outputs: {"a": outputs, "b": outputs}), "received a dict of a, b"),
@@ -140,7 +141,7 @@ class Unfitted:
         (Unfitted, "it is a class; name a function or a trained model"),
         (lambda _: np.linalg.inv(np.zeros((2, 2))), r"Singular matrix \(test_checks_model.py:\d+\)"),
     ],
-    ids=range(17),
+    ids=range(18),
 )  # fmt: skip
 def test_what_is_no_model_is_one_line(model, line, mnist5k):
     """Without digits for columns, without an array, or raising anything at all."""
@@ -207,6 +208,7 @@ WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
         sorted(WORDS),
         [word.encode() for word in sorted(WORDS)],
         [f"p_{digit}" for digit in (1, 0, 2, 3, 4, 5, 6, 7, 8, 9)],
+        [f"digit-{digit}" for digit in (1, 0, 2, 3, 4, 5, 6, 7, 8, 9)],  # a hyphen, no sign
     ],
     ids=str,
 )
@@ -232,7 +234,11 @@ def test_columns_with_names_are_read_by_them(labels, nearest, mnist5k):
 
 def _number(label):
     text = label.decode() if isinstance(label, bytes) else str(label)
-    return WORDS.index(text) if text in WORDS else int(float(text.removeprefix("p_")))
+    return (
+        WORDS.index(text)
+        if text in WORDS
+        else int(float(text.removeprefix("p_").removeprefix("digit-")))
+    )
 
 
 def test_what_a_mask_hides_is_no_number():
