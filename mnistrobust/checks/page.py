@@ -10,7 +10,7 @@ from mnistrobust.checks.inputs import OUTLIERS
 from mnistrobust.checks.report import counts, figures_of
 from mnistrobust.checks.run import Report
 from mnistrobust.checks.session import NoPredictionsError, NotApplicableError, Predictions, Session
-from mnistrobust.report.pictures import draw_digits, figure, picture, rendered
+from mnistrobust.report.pictures import draw_digits, figure, percent, picture, rendered
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,6 +82,6 @@ def _mistakes(session: Session, clean: Predictions) -> "Figure":
     rows = max(1, -(-len(places) // _COLUMNS))
     drawn, axes = figure(9, 1.35 * rows, rows, _COLUMNS)
     facts = zip(session.dataset.test_labels, clean.top, clean.confidence, strict=True)
-    said = [f"{label} → {top} ({confidence:.0%})" for label, top, confidence in facts]
+    said = [f"{label} → {top} ({percent(confidence)})" for label, top, confidence in facts]
     draw_digits(axes, session.dataset.test_images[places], [said[i] for i in places], "black")
     return drawn

@@ -16,7 +16,7 @@ from mnistrobust.comparison.verdict import (
     draws_of,
     labels_of,
 )
-from mnistrobust.report.pictures import draw_digits, figure, picture, rendered
+from mnistrobust.report.pictures import draw_digits, figure, percent, picture, rendered
 from mnistrobust.transforms import NOISE_LABEL
 
 if TYPE_CHECKING:
@@ -128,4 +128,4 @@ def _flipped(comparison: Comparison, where: str) -> "Figure":
 def _said(predicted: Predicted, place: int) -> str:
     top = int(predicted.prediction[0, place])
     said = {NOISE_LABEL: "noise", NO_PREDICTION: "NaN"}.get(top, top)
-    return f"{said} ({predicted.confidence[0, place] / SCALE:.0%})"
+    return f"{said} ({percent(predicted.confidence[0, place] / SCALE)})"

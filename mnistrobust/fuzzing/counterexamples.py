@@ -14,6 +14,7 @@ from mnistrobust.errors import inert
 from mnistrobust.fuzzing.chain import Chain, perturb
 from mnistrobust.fuzzing.outcomes import Subject
 from mnistrobust.metrics import CONFIDENT
+from mnistrobust.report.pictures import percent
 from mnistrobust.transforms import NOISE_LABEL
 
 Step = tuple[int, float]  # a prediction and its probability
@@ -53,9 +54,9 @@ class Counterexample:
             return f"{self.fault}{after}"
         (before, sure), (top, now) = self.steps[0], self.steps[-1]
         if self.expected == NO_DIGIT:
-            before_it = f" and {shown(before)} ({sure:.0%}) before" if self.chain else ""
-            return f"an outlier is {shown(top)} ({now:.0%}){after}{before_it}"
-        return f"{before} ({sure:.0%}) becomes {shown(top)} ({now:.0%}){after}"
+            before_it = f" and {shown(before)} ({percent(sure)}) before" if self.chain else ""
+            return f"an outlier is {shown(top)} ({percent(now)}){after}{before_it}"
+        return f"{before} ({percent(sure)}) becomes {shown(top)} ({percent(now)}){after}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the counterexample as JSON values."""
@@ -87,7 +88,7 @@ def outcome(
     holds = expected not in {None, top}
     if expected == NO_DIGIT:
         holds = top != NOISE_LABEL and confidence > CONFIDENT
-    return top, f"{shown(top)} ({confidence:.0%})", holds
+    return top, f"{shown(top)} ({percent(confidence)})", holds
 
 
 def replay(model: Subject, **case: Any) -> int:

@@ -13,6 +13,7 @@ from mnistrobust.fuzzing.findings import Findings
 from mnistrobust.fuzzing.search import Search
 from mnistrobust.fuzzing.targets import CHANGES, WRONG
 from mnistrobust.report import console as kit
+from mnistrobust.report.pictures import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,5 +100,5 @@ def _draw(row: Any, example: Counterexample) -> None:
         done = f"{name} {float(dose):.3g}" if k else before
         plots.image(after, ax=row[k])
         wrong = top != example.expected if example.expected != NO_DIGIT else k == len(example.chain)
-        row[k].set_title(f"{done}\nread as {shown(top)}, {confidence:.0%}", fontsize=8,
+        row[k].set_title(f"{done}\nread as {shown(top)}, {percent(confidence)}", fontsize=8,
                          color="#B22222" if wrong else "black")  # fmt: skip

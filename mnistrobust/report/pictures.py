@@ -155,7 +155,12 @@ def address(pixels: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(written.getvalue()).decode()}"
 
 
+def percent(share: float, decimals: int = 0) -> str:
+    """Write a share so that only certainty is 100%, with more decimals, up to two, where it would be."""
+    while decimals < 2 and round(share, 2 + decimals) >= 1:
+        decimals += 1
+    return "100%" if share > 0.99995 else f"{share:.{decimals}%}"
+
+
 def _percent(share: float) -> str:
-    """Write a share so that only certainty is 100%."""
-    told = "100%" if share > 0.99995 else f"{share:.2%}"
-    return told.replace("%", "\N{NO-BREAK SPACE}%")
+    return percent(share, 2).replace("%", "\N{NO-BREAK SPACE}%")

@@ -48,6 +48,16 @@ def test_the_most_confident_mistakes_come_first(session, mnist5k):
     np.testing.assert_allclose(shown, mnist5k.test_images[996], atol=1e-6)
 
 
+def test_a_mistake_that_is_nearly_certain_is_not_told_as_certain(session):
+    """Nor as one of several that all have 100%."""
+    mistakes = SimpleNamespace(
+        right=np.zeros(1000, bool), top=np.full(1000, 3), confidence=np.full(1000, 0.996)
+    )
+
+    titles = [ax.get_title() for ax in page._mistakes(session, mistakes).axes]
+    assert {title.partition("→ ")[2] for title in titles} == {"3 (99.6%)"}
+
+
 def test_outliers_are_drawn_beside_digits(session, recorded):
     """Median, middle half and 90% of the confidence in a digit, of each set that is predicted."""
     drawn = page._outliers(session, session.predictions("clean"))

@@ -100,6 +100,15 @@ def test_what_is_no_digit_is_another_class(mnist5k):
     assert titles[:12] == ["NaN (25%)"] * 10 + ["noise (25%)"] * 2
 
 
+def test_what_is_nearly_certain_is_not_told_as_certain():
+    """Of a prediction below an image."""
+    sure = np.array([[0.996 * SCALE]])
+
+    assert (
+        page._said(SimpleNamespace(prediction=np.array([[3]]), confidence=sure), 0) == "3 (99.6%)"
+    )
+
+
 def test_lost_images_are_shown_the_most_confident_first(worse, mnist5k):
     """With both predictions; none is gained."""
     axes = page._flipped(worse, "inverted").axes

@@ -3,17 +3,17 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from mnistrobust.fuzzing import findings as findings_module
 from mnistrobust.fuzzing import text
 from mnistrobust.fuzzing.cases import Case
 from mnistrobust.fuzzing.chain import perturb
-from mnistrobust.fuzzing.counterexamples import (
-    replay,
-)
+from mnistrobust.fuzzing.counterexamples import NO_DIGIT, Counterexample, outcome, replay
 from mnistrobust.fuzzing.findings import ranked
 from mnistrobust.fuzzing.outcomes import Subject
 from specs.helpers.digit_models import dense
@@ -180,6 +180,22 @@ def test_no_perturbation_of_a_counterexample_breaks_it_alone(mnist5k):
     example = findings_module._example(search, [case])
 
     assert [top == example.expected for top, _ in example.steps] == [True, True, False]
+
+
+def test_what_is_nearly_certain_is_not_told_as_certain():
+    """In words, in a replay and below a picture: only certainty is 100%."""
+    example = Counterexample(
+        image=np.zeros(784, np.uint8), index=0, label=7, expected=7, steps=((7, 0.996), (3, 0.9996))
+    )
+    assert example.says == "7 (99.6%) becomes 3 (99.96%)"
+    outlier = replace(example, expected=NO_DIGIT, chain=("invert:0",))
+    assert outlier.says == "an outlier is 3 (99.96%) after invert:0 and 7 (99.6%) before"
+    predicted = SimpleNamespace(top=np.array([3]), fault=np.array([""]), confidence=[0.996])
+    model = SimpleNamespace(outcomes=lambda _: predicted)
+    assert outcome(model, **example.case)[1] == "3 (99.6%)"
+    ax = Figure().subplots()
+    text._draw([ax], replace(example, steps=example.steps[:1]))
+    assert ax.get_title() == "label 7\nread as 7, 99.6%"
 
 
 def test_names_of_tests_are_ascii(findings):

@@ -136,6 +136,15 @@ def test_only_certainty_is_100_percent(share, said):
     assert pictures._percent(share) == f"{said}\N{NO-BREAK SPACE}%"
 
 
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(1.0, "100%"), (0.9996, "99.96%"), (0.996, "99.6%"), (0.994, "99%"), (0.5, "50%")],
+)
+def test_a_short_share_is_longer_where_it_would_be_100_percent(share, said):
+    """Under a small picture there is no room for more."""
+    assert pictures.percent(share) == said
+
+
 def test_confidence_of_right_and_wrong_predictions_is_told_apart(rehearsal):
     """The numbers of both are those of the evaluation."""
     recipe, clean = rehearsal.recipes["ann_1000"], rehearsal.evaluate("ann_1000", on="clean")
