@@ -88,6 +88,14 @@ OUTLIERS = (*_NO_DIGITS, "inverted")
 
 def inputs_named(name: str, dataset: Dataset) -> InputSet:
     """Return the set of images of that name, or of a perturbation at a dose, as read-only arrays."""
+    found = _drawn(name, dataset)
+    for array in found:
+        if array is not None:
+            array.flags.writeable = False  # a model may write to what it is given
+    return found
+
+
+def _drawn(name: str, dataset: Dataset) -> InputSet:
     draw = FAMILIES[name].draw if name in FAMILIES else None
     if draw:  # as many images as there are digits to compare them with
         digits = dataset.test_images[dataset.subset]

@@ -224,6 +224,15 @@ def test_each_set_is_as_its_summary_says(few):
     assert smooth < rough / 2
 
 
+@pytest.mark.parametrize("name", ["clean", "reordered", "gaussian", "uniform", "rotate:15"])
+def test_no_model_changes_a_set(name, few):
+    """One that writes to its input gets an error, in place of other images for the next check."""
+    for array in inputs_named(name, few):
+        if array is not None:
+            with pytest.raises(ValueError, match="read-only"):
+                array[:] = 0
+
+
 def test_offset_noise_is_eight_draws_of_the_digits(few):
     """Each draw has its own offset, and the labels of the digits."""
     images, labels = inputs_named("offset-noise", few)
