@@ -32,7 +32,8 @@ class Weakness:
     """A perturbation on one side of 0, or a chain, that breaks digits.
 
     `tried` and `broken` count images, of the classes `digits` where it names some; for a chain at its
-    worst doses. It is `sudden` where the prediction jumps between two images that hardly differ.
+    worst doses. It is `sudden` where the prediction jumps between two images that hardly differ, and
+    has no other breaks then; else it has the sudden ones too.
     `by_digit` has tried, broken and the smallest dose of a class.
     """
 
@@ -154,7 +155,10 @@ def _worst(search: Search) -> list[Trial]:
 
 
 def _weaknesses(search: Search, trial: Trial) -> Iterator[Weakness]:
-    """Yield what breaks suddenly, where it is more than a few digits of a class, and the rest."""
+    """Yield what breaks suddenly, where it is more than a few digits of a class, and all that breaks.
+
+    Where the sudden is told, the others decide whether all is told too, and of which classes.
+    """
     breaks = list(trial.breaks.values())
     for sudden in (True, False):
         part = [each for each in breaks if each.sudden or not sudden]
@@ -164,35 +168,36 @@ def _weaknesses(search: Search, trial: Trial) -> Iterator[Weakness]:
 
 
 def _weakness(
-    search: Search, trial: Trial, breaks: Sequence[Break], *, sudden: bool
+    search: Search, trial: Trial, deciding: Sequence[Break], *, sudden: bool
 ) -> Weakness | None:
+    if not deciding:
+        return None
     tried = np.bincount(search.labels[[*trial.tried]], minlength=10)
-    labels = np.array([search.labels[each.case.place] for each in breaks], int)
-    broken = np.bincount(labels, minlength=10)
     parts = max(1, len(trial.halves))
-    shares = np.array([each.case.size[1] for each in breaks])
-    depths = 1 + 1 / LEVELS - shares / parts  # 0: never breaks
+    labels, _, depths = _depths(search, deciding, parts)
     few = _FEW if sudden or parts == 1 else _FEW_TOGETHER
     depth = np.bincount(labels, depths, minlength=10) / (tried + few)
     mean = sum(depths) / (tried.sum() + few)
     worst = np.argsort(-depth, kind="stable")[:2]
     above = [at for at in worst.tolist() if depth[at] > max(_ABOVE_ALL * mean, depth.max() / 2)]
     own = np.isin(np.arange(10), above) if above else tried > 0
-    n, hit = int(tried[own].sum()), int(broken[own].sum())
-    if not hit:
-        return None
-    told = [each for each, label in zip(breaks, labels, strict=True) if own[label]]
-    cases = _plainest(search, told)
+    cases = _plainest(search, _of(own, deciding, labels))
     if len(trial.halves) > 1:
         cases = [case for case in shrunk(cases[:_SHRUNK], search.breaks) if len(case.halves) > 1]
     counterexample = _example(search, cases)
     if counterexample is None:
         return None
+    breaks = deciding if sudden else [*trial.breaks.values()]
+    labels, shares, depths = _depths(search, breaks, parts)
+    broken = np.bincount(labels, minlength=10)
+    n, hit = int(tried[own].sum()), int(broken[own].sum())
     halves = sorted(cases[0].halves, key=lambda half: half.words)
     words = " with ".join(half.words for half in halves) or "no change at all"
     if len(halves) == 1:
         low = halves[0].amount(shares[own[labels]].min())
-        again = float(np.median([each.last for each in told])) + 1 / LEVELS  # most are right again
+        again = (
+            float(np.median([each.last for each in _of(own, breaks, labels)])) + 1 / LEVELS
+        )  # most are right again
         until = f"between {low} and {halves[0].amount(again)}"
         words += f" {until if again < 1 else f'beyond {low}'}"
     classes = [search.classes[at] for at in above]
@@ -215,6 +220,19 @@ def _weakness(
         by_digit=by_digit,
         counterexample=counterexample,
     )
+
+
+def _depths(
+    search: Search, breaks: Sequence[Break], parts: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return of each break the class, the share of the largest dose, and how early it is (n,)."""
+    labels = np.array([search.labels[each.case.place] for each in breaks], int)
+    shares = np.array([each.case.size[1] for each in breaks])
+    return labels, shares, 1 + 1 / LEVELS - shares / parts  # 0: never breaks
+
+
+def _of(own: np.ndarray, breaks: Sequence[Break], labels: np.ndarray) -> list[Break]:
+    return [each for each, label in zip(breaks, labels, strict=True) if own[label]]
 
 
 def _plainest(search: Search, breaks: Sequence[Break]) -> list[Case]:

@@ -35,6 +35,24 @@ def test_what_is_sudden_comes_first_then_what_breaks_most(mnist5k):
     assert fades.tried == sum(each["tried"] for each in fades.by_digit.values())
 
 
+def test_what_breaks_at_all_counts_what_breaks_suddenly(mnist5k):
+    """7s jump first, 4s jump late, and all others fade: the second row has all of them."""
+    oracle, jump = Oracle(mnist5k), np.array([9, 9, 9, 9, 0.4, 9, 9, 0.05, 9, 9])
+
+    def model(images):
+        right, light = oracle(images), images.min(axis=1)
+        at = jump[right.argmax(axis=1)]
+        return fading(right, np.where(at < 1, light > at, 4 * (light - 0.3)))
+
+    sudden, every = searched(model, mnist5k, 1, over=("brightness",)).weaknesses
+
+    assert sudden.words == "ink added everywhere beyond 0.05, above all 7s, suddenly"
+    assert every.words == "ink added everywhere beyond 0.05"
+    assert (sudden.broken, every.broken, every.tried) == (2, 20, 20)
+    assert every.by_digit[4]["smallest"] == pytest.approx(0.4, rel=0.02)
+    assert every.counterexample.label not in {4, 7}
+
+
 def test_the_order_of_weaknesses_is_by_length_by_share_then_by_score(findings):
     """A chain that is sudden for a few digits only is not exceptional; a second way comes late.
 
