@@ -81,30 +81,48 @@ def check(recipes: Mapping[str, Recipe]) -> None:
 
 
 def source_digest(module: str) -> str:
-    """Return the digest of a module or its package without comments; UsageError if not found."""
+    """Return the digest of a module or its package, and of your files that it imports, without comments.
+
+    Files are followed from one to the next, but not into installed packages. Imports nothing. Raises
+    UsageError where the module is not found.
+    """
     top = module.partition(".")[0]
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    try:
-        spec = importlib.util.find_spec(top)  # imports nothing, for a name without dots
-    except (ImportError, ValueError):
-        spec = None
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    if spec is None or not (folders or (spec.origin and spec.origin.endswith(".py"))):
+    files = _sources(top)
+    if not files:
         raise UsageError(
             f"Found no module '{top}' with a source in {Path.cwd()} or among the installed "
             f"packages; run the command in its folder."
         )
-    files = {
-        str(file.relative_to(folder)): file
-        for folder in map(Path, folders)
-        for file in folder.rglob("*.py")
-    } or {Path(str(spec.origin)).name: Path(str(spec.origin))}
+    seen, pending = {top}, [*filter(code.is_own, files.values())]
     try:
+        for file in pending:
+            for name in code.imported_by(file) - seen:
+                seen.add(name)
+                found = _sources(name, code.is_own)
+                files |= found
+                pending += found.values()
         lines = [f"{name} {code.digest_of_file(files[name])}" for name in sorted(files)]
     except (OSError, SyntaxError, ValueError) as error:
         raise UsageError(f"The source of '{top}' cannot be read ({cause(error)}).") from error
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _sources(top: str, wanted: Callable[[Path], bool] = Path.exists) -> dict[str, Path]:
+    """Return the files of a module or package by name; none where it has no source, or is not wanted."""
+    try:
+        spec = importlib.util.find_spec(top)  # imports nothing, for a name without dots
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None:
+        return {}
+    places = spec.submodule_search_locations or [str(spec.origin)] * spec.has_location
+    return {
+        str(file.relative_to(place.parent)): file
+        for place in filter(wanted, map(Path, places))
+        for file in ([place] if place.suffix == ".py" else place.rglob("*.py"))
+    }
 
 
 def built(place: str, classes: int) -> Any:

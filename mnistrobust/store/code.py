@@ -6,6 +6,7 @@ changes no digest. Files are read, not imported, so that a key needs no TensorFl
 
 import ast
 import hashlib
+import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -79,6 +80,24 @@ def digest_of_file(path: Path) -> str:
     """Return the SHA-256 of one source file of any place, by the same rules, in hexadecimal."""
     tree = _tree(path)
     return hashlib.sha256(_canonical(tree, _imported(tree)).encode()).hexdigest()
+
+
+def imported_by(path: Path) -> set[str]:
+    """Return the top-level modules that a source file imports, wherever in it, by name."""
+    names: set[str] = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def is_own(path: Path) -> bool:
+    """Return whether a file or folder is the user's: not Python's, not installed, and not ours."""
+    folders = (_FOLDER, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")))
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    return not (installed or any(map(path.is_relative_to, folders)))
 
 
 def suite_root() -> Path:

@@ -98,6 +98,29 @@ def test_the_source_of_a_package_is_all_of_it(tmp_path):
     assert architectures.source_digest("mine.inner.a") != before
 
 
+@pytest.mark.usefixtures("builders")
+def test_the_source_of_a_module_has_the_users_files_that_it_imports(tmp_path):
+    """One after the other, where they are on Python's path; not those that it does not import."""
+    (tmp_path / "lib" / "parts_package").mkdir(parents=True)
+    sys.path.append(str(tmp_path / "lib"))
+    files = {
+        "my_builders.py": "import json, numpy\nfrom my_parts import N\n",
+        "my_parts.py": "def f():\n    import parts_package.inner\nimport my_builders\nN = 1\n",
+        "lib/parts_package/__init__.py": "",
+        "lib/parts_package/inner.py": "M = 1\n",
+        "unrelated.py": "N = 1\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    digest, changes = architectures.source_digest("my_builders"), {}
+    for name, text in files.items():
+        (tmp_path / name).write_text(f"{text}O = 2\n")
+        changes[name] = architectures.source_digest("my_builders") != digest
+        (tmp_path / name).write_text(text)
+
+    assert changes == {name: name != "unrelated.py" for name in files}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "said"),
