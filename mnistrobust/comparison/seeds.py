@@ -140,12 +140,10 @@ def _used() -> dict[str, str]:
 
 
 def _names() -> Iterator[str]:
-    here, ours = f"{Path.cwd()}{os.sep}", f"{Path(code.__file__).parents[1]}{os.sep}"
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None) or ""
-        own = file.startswith(here) and not file.startswith(ours) and "site-packages" not in file
-        if own and file.endswith(".py"):
-            yield file.removeprefix(here)
+        if file.endswith(".py") and code.is_own(Path(file)):
+            yield file.removeprefix(f"{Path.cwd()}{os.sep}")
     yield from (name for name in FRAMEWORKS if name in sys.modules)
 
 

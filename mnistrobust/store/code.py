@@ -15,6 +15,8 @@ from pathlib import Path
 PACKAGE = "mnistrobust"
 INSTALLED = "_suite"  # where the wheel has the specs and their plugins, inside the package
 _FOLDER = Path(__file__).parents[1]
+_PACKAGES = {"site-packages", "dist-packages"}
+_NOT_OWN = (_FOLDER, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")))
 _IMPORTS = (ast.Import, ast.ImportFrom)
 _NO_MEANING = frozenset({"ctx", "kind", "type_comment", "type_ignores"})  # for what code does
 _INNER = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)  # own scopes
@@ -95,9 +97,7 @@ def imported_by(path: Path) -> set[str]:
 
 def is_own(path: Path) -> bool:
     """Return whether a file or folder is the user's: not Python's, not installed, and not ours."""
-    folders = (_FOLDER, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")))
-    installed = {"site-packages", "dist-packages"} & set(path.parts)
-    return not (installed or any(map(path.is_relative_to, folders)))
+    return not _PACKAGES & set(path.parts) and not any(map(path.is_relative_to, _NOT_OWN))
 
 
 def suite_root() -> Path:

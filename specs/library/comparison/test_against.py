@@ -111,6 +111,7 @@ def test_what_does_not_train_is_one_line(train, why, few, tmp_path, surroundings
 def test_networks_are_kept_until_their_code_changes(few, tmp_path, surroundings, one_process):
     """Seeds 1 to K, each its own network; the second time, and after a comment, none is trained."""
     surroundings.chdir(tmp_path)
+    surroundings.setattr(seeds.code, "is_own", lambda path: path.parent == tmp_path)  # no spec is
     file, store, told = tmp_path / "my_training_code.py", Store(tmp_path / "store"), []
 
     def opened(networks):
@@ -189,9 +190,9 @@ def test_a_functions_networks_are_those_of_its_folder_and_a_recipes_are_not(
     assert not {*digests()} & {*changed}
 
 
-def test_networks_depend_on_the_versions_of_frameworks(monkeypatch, tmp_path):
+def test_networks_depend_on_the_versions_of_frameworks(monkeypatch):
     """Those that the training function has loaded, and no others."""
-    monkeypatch.chdir(tmp_path)  # where it has no files
+    monkeypatch.setattr(seeds.code, "is_own", lambda _: False)  # as if it had no files
     monkeypatch.setattr(seeds, "version", lambda name: f"{name} 1")
     for name in seeds.FRAMEWORKS:
         monkeypatch.delitem(sys.modules, name, raising=False)
@@ -199,3 +200,25 @@ def test_networks_depend_on_the_versions_of_frameworks(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "sklearn", ModuleType("sklearn"))
 
     assert seeds._used() == {"torch": "torch 1", "sklearn": "scikit-learn 1"}
+
+
+def test_networks_depend_on_own_files_in_any_folder(monkeypatch, tmp_path):
+    """Those of the working folder are named without it; installed ones, Python's and ours are none."""
+    here, library = tmp_path / "work", tmp_path / "lib"
+    for name, file in {
+        "own_train": here / "own_train.py",
+        "own_parts": library / "parts.py",
+    }.items():
+        file.parent.mkdir()
+        file.write_text("N = 1\n")
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+        monkeypatch.setattr(sys.modules[name], "__file__", str(file), raising=False)
+    monkeypatch.chdir(here)
+
+    names, parts = {*seeds._names()}, str(library / "parts.py")
+    before = seeds._now(parts)
+    (library / "parts.py").write_text("N = 2\n")
+
+    assert {"own_train.py", parts} <= names
+    assert "gone" != before != seeds._now(parts)
+    assert not {np.__file__, sys.modules["ast"].__file__, seeds.__file__} & names
