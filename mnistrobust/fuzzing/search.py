@@ -163,12 +163,18 @@ class Search(Targets):
         rng = stream(self.seed, "fuzz", "chains")
         names = np.array([half.perturbation.name for half in self.halves])
         single = np.flatnonzero(~np.isin(names, _MANY))
-        pairs = [pair for pair in combinations(single, 2) if names[pair[0]] != names[pair[1]]]
+
+        def fit(halves: np.ndarray) -> bool:
+            """Whether they are different perturbations that move as is said with one draw."""
+            ways = {draw for at in halves if (draw := self.halves[at].draw) is not None}
+            return len({*names[halves]}) == len(halves) and len(ways) < 2
+
+        pairs = [pair for two in combinations(single, 2) if fit(pair := np.array(two))]
         for turn in count() if pairs else ():
             for k, two in enumerate(rng.permutation(pairs)):
                 pair, three = rng.permutation(two), rng.permutation(single)[:MOST]
                 tries = [(pair, False)] + [(pair, True)] * (turn > 0 and k % 2 == 0)
-                if turn and k % 4 == 0 and len(np.unique(names[three])) == MOST:
+                if turn and k % 4 == 0 and len(three) == MOST and fit(three):
                     tries.append((three, True))
                 for halves, add in tries:
                     low, high = _WEIGHTS

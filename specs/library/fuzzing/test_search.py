@@ -293,6 +293,20 @@ def test_each_pair_is_tried_at_the_largest_harmless_doses_too(mnist5k):
     assert {*kinds[10:]} == {(2, False), (2, True), (3, True)}
 
 
+def test_a_chain_moves_each_of_its_perturbations_as_it_says(mnist5k):
+    """One draw decides them all: two whose ways need two draws are not tried together."""
+    over = [PERTURBATIONS[name] for name in ("shift", "slide", "shade", "blur", "thin")]
+    search = Search(
+        Subject(Oracle(mnist5k), mnist5k, **READS), mnist5k, over=over, indexes=range(9)
+    )
+    chains = [[search.halves[at] for at in halves] for halves, *_ in islice(search._chains(), 999)]
+    draws = [{half.draw for half in chain} - {None} for chain in chains]
+
+    assert {*map(len, chains)} == {2, 3}
+    assert {*map(len, draws)} == {0, 1}
+    assert {half.way for chain in chains for half in chain} == {half.way for half in search.halves}
+
+
 def test_what_makes_an_outlier_a_confident_digit_is_found(mnist5k):
     """Noise that was not confidently predicted is, at the planted dose; a repaired model is not."""
 
