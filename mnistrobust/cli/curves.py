@@ -7,6 +7,7 @@ import typer
 
 from mnistrobust.cli.commands import check_file, print_facts, write_file
 from mnistrobust.cli.options import MOST_SEEDS, Data, Json, Offline, StoreDir, Workers
+from mnistrobust.errors import UsageError
 
 
 def curves(
@@ -38,6 +39,10 @@ def curves(
     check_file("--output", target)
     source = images.decide(data, offline=offline)
     console.note(f"data: {source}")
+    if clone and source.name != "mnist":
+        raise UsageError(
+            f"curves on {source.name}: the clone's own are of full MNIST; name another file with --output."
+        )
     named = "" if source.name == "mnist" else f" --data {source.name}"
     with console.replicates_progress("measurements") as finished:
         found = jobs.curves(

@@ -3,6 +3,8 @@
 import json
 from types import SimpleNamespace
 
+import pytest
+
 from mnistrobust.curves import jobs
 
 
@@ -32,3 +34,13 @@ def test_curves_are_of_the_seeds_from_1(command, monkeypatch, tmp_path):
     command("curves", "--data", "mnist5k", *where)
     assert asked["workers"] >= 1
     assert asked["seeds"] == {*range(1, 9)}
+
+
+def test_the_clones_curves_are_of_full_mnist(command, monkeypatch):
+    """A rehearsal needs a file of its own; it is refused before anything is measured."""
+    monkeypatch.setattr(jobs, "curves", lambda *_, **__: pytest.fail("it measures"))
+
+    ended = command("curves", "--data", "mnist5k")
+
+    assert ended.code == 2
+    assert "curves on mnist5k: the clone's own are of full MNIST; name another" in ended.err
