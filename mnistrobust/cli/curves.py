@@ -46,7 +46,7 @@ def curves(
     named = "" if source.name == "mnist" else f" --data {source.name}"
     with console.replicates_progress("measurements") as finished:
         found = jobs.curves(
-            jobs.jobs(range(1, seeds + 1)),
+            jobs.jobs(range(1, seeds + 1), len(images.load(source).train_labels)),
             source,
             open_store(store),
             workers=workers or worker_count(),

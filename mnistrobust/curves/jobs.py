@@ -10,7 +10,7 @@ from itertools import product
 from mnistrobust import data
 from mnistrobust.conditions import CONDITIONS, Condition
 from mnistrobust.curves import Curve, Curves, curve_code
-from mnistrobust.curves.axes import AXES
+from mnistrobust.curves.axes import AXES, Axis
 from mnistrobust.evidence import Head
 from mnistrobust.recipes import RECIPES, Recipe
 from mnistrobust.registry import FAMILIES, load_claims
@@ -38,16 +38,18 @@ class Job:
         return {claim: min(map(float, each)) for claim, each in found.items()}
 
 
-def jobs(seeds: Sequence[int]) -> list[Job]:
+def jobs(seeds: Sequence[int], images: int) -> list[Job]:
     """Return the jobs of all claims, doses and seeds: those of fast networks first.
 
-    Neighbours have different seeds, so that processes seldom wait for each other's networks.
+    Doses for which there are too few training `images` are left out. Neighbours have different
+    seeds, so that processes seldom wait for each other's networks.
     """
     found = []
     for family, axis in product(FAMILIES, AXES.values()):
         ids = [claim for claim, each in load_claims().items() if each.family == family]
         doses_for = {claim: axis.doses_for(claim) for claim in ids}
-        for dose, seed in product(axis.doses, seeds):
+        possible = [dose for dose in axis.doses if _rows(axis, dose) <= images]
+        for dose, seed in product(possible, seeds):
             claims = tuple(claim for claim, doses in doses_for.items() if dose in doses)
             found += [Job(axis=axis.name, dose=dose, seed=seed, claims=claims)] if claims else []
     return found
@@ -63,6 +65,12 @@ def at_doses() -> tuple[frozenset[Recipe], frozenset[Condition]]:
         axis.condition(each, dose) for axis, dose in places for each in CONDITIONS.values()
     )
     return frozenset(recipes), frozenset(conditions)
+
+
+def _rows(axis: Axis, dose: float) -> int:
+    """Return the most training images that a dose asks of a recipe which the document has with fewer."""
+    at = ((axis.recipe(each, dose).rows or 0, each.rows or 0) for each in RECIPES.values())
+    return max(rows * (rows > own) for rows, own in at)
 
 
 def curves(

@@ -22,7 +22,9 @@ ADDS_NONE = "ann.thresholding_adds_no_intelligence"
 def test_there_is_a_job_for_each_seed_and_dose():
     """Each claim is measured at each of its doses, for each seed, once."""
     measured = [
-        (claim, job.axis, job.dose, job.seed) for job in jobs.jobs((1, 2)) for claim in job.claims
+        (claim, job.axis, job.dose, job.seed)
+        for job in jobs.jobs((1, 2), 60_000)
+        for claim in job.claims
     ]
     expected = {
         (claim, axis.name, dose, seed)
@@ -38,6 +40,15 @@ def test_there_is_a_job_for_each_seed_and_dose():
     assert measured[-1][0].startswith("cnn.")
 
 
+def test_no_dose_has_more_training_rows_than_there_are():
+    """10,000 of 4,000 images would be all of them, under a wrong number."""
+    listed = jobs.jobs((1,), 4000)
+
+    rows = {job.dose for job in listed if job.axis == "training rows"}
+    assert rows == {100, 300, 1000, 3000}
+    assert {job.axis for job in listed} == {*AXES}
+
+
 def test_a_claim_of_several_words_holds_where_all_do(rehearsal, monkeypatch):
     """Its margin on a curve is the least of theirs."""
     monkeypatch.setattr(jobs, "margins", lambda *_: (0.3, -0.2))
@@ -49,7 +60,9 @@ def test_a_claim_of_several_words_holds_where_all_do(rehearsal, monkeypatch):
 def test_a_curve_has_a_row_for_each_seed_in_the_order_of_doses(monkeypatch, mnist5k, tmp_path):
     """In whatever order the jobs end; those of a claim on two axes are two curves."""
     listed = [
-        replace(job, claims=(ADDS_NONE,)) for job in jobs.jobs((2, 1)) if ADDS_NONE in job.claims
+        replace(job, claims=(ADDS_NONE,))
+        for job in jobs.jobs((2, 1), 60_000)
+        if ADDS_NONE in job.claims
     ]
     monkeypatch.setattr(
         jobs.Job, "margins", lambda job, *_: dict.fromkeys(job.claims, job.seed + job.dose / 100)
@@ -78,7 +91,7 @@ def test_a_run_goes_on_where_it_ended(rehearsal):
     """A run in two processes gives a curve; a later one finds everything stored, and the same."""
     chosen = [
         replace(job, claims=(ADDS_NONE,))
-        for job in jobs.jobs((0, 1))
+        for job in jobs.jobs((0, 1), 60_000)
         if ADDS_NONE in job.claims and job.axis == "threshold" and job.dose in {0.5, 0.9}
     ]
 
