@@ -18,7 +18,8 @@ _ROUNDING = 1e-9  # of a difference of means: one of just the tolerance is none
 class Paired:
     """A difference new - old, its 95% interval, standard error and p-value.
 
-    `lost` and `gained` count images, for one network a side and scores of 0 and 1; else None.
+    `lost` and `gained` count images that are no longer right, and that are now, for one network a side and
+    scores of 0 and 1; else None.
     """
 
     difference: float
@@ -54,11 +55,14 @@ class Paired:
         return more
 
 
-def paired(old: np.ndarray, new: np.ndarray, tolerance: float = 0.0) -> Paired:
+def paired(
+    old: np.ndarray, new: np.ndarray, tolerance: float = 0.0, *, higher_is_better: bool = True
+) -> Paired:
     """Compare scores of shape (networks, n); row k of both sides has the same seed.
 
     The p-value is two-sided, for means that differ by at most `tolerance`: McNemar's mid-p for one network a
-    side and scores of 0 and 1 without a tolerance, else Student's t.
+    side and scores of 0 and 1 without a tolerance, else Student's t. Where less is better, 1 is no image
+    that is right, and none is counted.
     """
     from scipy.special import stdtr
 
@@ -69,7 +73,8 @@ def paired(old: np.ndarray, new: np.ndarray, tolerance: float = 0.0) -> Paired:
     far = far if far > _ROUNDING else 0.0
     p = 2 * float(stdtr(freedom, -far / error)) if error else float(far == 0)
     facts = {"difference": difference, "error": error, "freedom": freedom, "n": scores.shape[1]}
-    if networks > 1 or not set(np.unique(old)) | set(np.unique(new)) <= {0, 1}:
+    counted = higher_is_better and networks == 1
+    if not (counted and set(np.unique(old)) | set(np.unique(new)) <= {0, 1}):
         return Paired(low=difference - reach, high=difference + reach, p=p, **facts)
     lost, gained = int((scores < 0).sum()), int((scores > 0).sum())
     low, high = agresti_min(lost, gained, scores.size)

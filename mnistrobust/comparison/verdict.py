@@ -172,7 +172,8 @@ def compare(
     both = (_scores(side, dataset, perturbed) for side in (old, new))
     for (figure, on, before), (_, _, after) in zip(*both, strict=True):
         means = float(before.mean()), float(after.mean())
-        difference = paired(before, after, least[figure])
+        higher, _ = FIGURES[figure]
+        difference = paired(before, after, least[figure], higher_is_better=higher)
         rows.append(Row(figure=figure, on=on, old=means[0], new=means[1], paired=difference))
     shares = [
         MAIN if row.name == "accuracy on clean" else (1 - MAIN) / (len(rows) - 1) for row in rows

@@ -111,6 +111,27 @@ def test_worse_calibration_is_worse(mnist5k):
     assert (row.old, row.new) == pytest.approx((0.1, 0.5), abs=1e-4)
 
 
+def test_images_are_lost_and_gained_by_accuracy_and_recall_alone(mnist5k):
+    """Where a model is always certain, other figures are 0 or 1 for each image, too; less is better."""
+    old, new = (
+        replace(each, sets={name: replace(one, confidence=np.full_like(one.confidence, SCALE))
+                            for name, one in each.sets.items()})
+        for each in (side(mnist5k, wrong={"clean": 60}), side(mnist5k))
+    )  # fmt: skip
+    rows = {row.name: row for row in compare(old, new, mnist5k).rows}
+    counts = {name: (row.paired.lost, row.paired.gained) for name, row in rows.items()}
+
+    assert counts["accuracy on clean"] == (0, 60)
+    assert (rows["calibration on clean"].old, rows["calibration on clean"].verdict) == (
+        0.06,
+        BETTER,
+    )
+    assert {row.figure for row in rows.values() if row.paired.lost is not None} == {
+        "accuracy",
+        "recall",
+    }
+
+
 def test_a_tolerance_accepts_what_it_says(mnist5k):
     """Sixty images of a thousand are lost; who accepts 10% of accuracy and recall sees none."""
     sides = side(mnist5k), side(mnist5k, wrong={"clean": 60})
