@@ -24,6 +24,8 @@ _PARTS = (
     "mnistrobust", "fixtures", "specs", ".github", "conftest.py", "pyproject.toml", "README.md",
     "LICENSE",
 )  # fmt: skip
+_DIGESTED = ("mnistrobust", "fixtures", "specs", "conftest.py", "pyproject.toml")
+_OF_TRIALS = {"mnistrobust/mutants/faults.toml", "mnistrobust/evidence/mutants.json"}
 Tried = Callable[[Trial], None]
 # What a spec that edits the source itself fails with where a fault has replaced its text: it has
 # not seen the mistake.
@@ -33,16 +35,19 @@ _OF_ANY_CHANGE = "specs/suite/test_committed_evidence.py"
 
 
 def trials_folder(root: Path, clone: Path) -> Path:
-    """Return the folder for finished trials of the clone as it is: other code has another.
+    """Return the folder for finished trials of the clone as it is: other code and data have another.
 
-    Another list of faults has the same: a trial's file is named by what its own fault edits.
+    Another list of faults has the same: a trial's file is named by what its own fault edits. Pages
+    have no part in it.
     """
     digest = hashlib.sha256()
-    for part in ("mnistrobust", "fixtures", "specs"):
-        for path in sorted((clone / part).rglob("*.py")):
-            digest.update(f"{path.relative_to(clone)} {code.digest_of_file(path)}\n".encode())
-    for path in sorted((clone / "mnistrobust" / "evidence").glob("mnist*.json")):
-        digest.update(path.read_bytes())
+    places = [place for part in _DIGESTED for place in (clone / part, *(clone / part).rglob("*"))]
+    for path in sorted(filter(Path.is_file, places)):
+        name = path.relative_to(clone).as_posix()
+        if path.suffix == ".py":
+            digest.update(f"{name} {code.digest_of_file(path)}\n".encode())
+        elif path.suffix not in {".md", ".pyc"} and name not in _OF_TRIALS:
+            digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return root / digest.hexdigest()[:12]
 
 
@@ -99,8 +104,9 @@ def _trial(fault: Fault, size: str, whole: bool, clone: Path, folder: Path, work
         passed=passed,
         seconds=round(seconds, 1),
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(kept, json.dumps(vars(trial)).encode())
+    if not (fault == SOUND and failed):  # that is repaired, or was this machine's
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(kept, json.dumps(vars(trial)).encode())
     return trial
 
 

@@ -234,16 +234,39 @@ def test_a_spec_that_misses_its_text_in_the_source_has_seen_nothing(clone, tmp_p
     ]
 
 
-@pytest.mark.parametrize("part", ["mnistrobust/a.py", "fixtures/a.py", "specs/suite/test_a.py"])
-def test_trials_of_other_code_are_others(part, tmp_path):
-    """Of the library, the fixtures or the specs."""
-    code = tmp_path / part
-    code.parent.mkdir(parents=True)
-    code.write_text("one = 1\n")
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        *((f"{folder}/a.py", True) for folder in ("mnistrobust", "fixtures", "specs/suite")),
+        ("conftest.py", True), ("pyproject.toml", True), ("mnistrobust/claims/ann.toml", True),
+        ("mnistrobust/checks/reference.json", True), ("mnistrobust/evidence/curves.json", True),
+        ("specs/README.md", False), ("mnistrobust/evidence/mutants.json", False),
+    ],
+)  # fmt: skip
+def test_trials_of_other_code_or_data_are_others(part, other, tmp_path):
+    """Of the library, the fixtures or the specs; not of a page, or of an earlier matrix."""
+    file = tmp_path / part
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("one = 1\n")
     before = running.trials_folder(tmp_path, tmp_path)
-    code.write_text("one = 2\n")
+    file.write_text("one = 2\n")
 
-    assert running.trials_folder(tmp_path, tmp_path) != before
+    assert (running.trials_folder(tmp_path, tmp_path) != before) is other
+
+
+def test_a_failure_without_a_fault_is_not_kept(monkeypatch, tmp_path):
+    """Once the suite is repaired, it is run again; what sees a fault is kept."""
+    answers = iter([([LAW], 3), ([], 4), ([], 4), ([LAW], 0)])
+    monkeypatch.setattr(running, "_run", lambda *_: next(answers))
+    monkeypatch.setattr(Fault, "put_into", lambda *_: None)
+
+    first, repaired, *seen = (
+        running._trial(fault, "", True, tmp_path / "clone", tmp_path / "trials", "0")
+        for fault in (running.SOUND, running.SOUND, SHUFFLED, SHUFFLED)
+    )
+
+    assert (first.failed, repaired.failed) == ((LAW,), ())
+    assert [each.failed for each in seen] == [(LAW,), (LAW,)]
 
 
 @pytest.mark.slow
