@@ -1,11 +1,13 @@
 """The command that looks for the smallest changes that break a model."""
 
+import hashlib
 import json
 import os
 import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +18,7 @@ from mnistrobust.cli.commands import decided, earlier, print_result, reading, wr
 from mnistrobust.errors import UsageError
 
 DIRECTIONS = ("wrong", "changes", "outlier")
+_TESTS = "test_counterexamples.py"
 _SEARCH = 0.85  # of the time; the rest is for shrinking
 
 
@@ -106,14 +109,37 @@ def fuzz(
     here, target = Path.cwd(), report.absolute()
     same = here.drive == target.drive  # on Windows there is no relative path to another
     how = {**subject.how, "folder": os.path.relpath(here, target) if same else str(here)}
-    facts = {**findings.to_json(), "made": datetime.now(UTC).isoformat(timespec="seconds")}
+    tests = test_file(model, how, findings.tests) if findings.tests else ""
+    facts = {
+        **findings.to_json(),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "tests": hashlib.sha256(tests.encode()).hexdigest(),
+    }
     replaced = earlier(report / "fuzz.json")
+    if kept := _cleared(report):
+        console.note(f"Kept: {kept}, which was edited, and is now named so.")
     write_file("--report", report / "fuzz.json", json.dumps(facts) + "\n")
-    if findings.tests:
-        tests = test_file(model, how, findings.tests)
-        write_file("--report", report / "test_counterexamples.py", tests)
+    if tests:
+        write_file("--report", report / _TESTS, tests)
     pictures.save(text.picture(findings), "--report", report / "fuzz.png")
     print_result(facts, as_json, lambda: text.print_findings(findings))
-    also = " and test_counterexamples.py" * bool(findings.tests)
+    also = f" and {_TESTS}" * bool(tests)
     console.note(f"Report: {report / 'fuzz.png'}, fuzz.json{also}{replaced}")
     raise typer.Exit(1 if findings.weaknesses or findings.faults else 0)
+
+
+def _cleared(report: Path) -> Path | None:
+    """Remove an earlier file of tests; one that was edited gets a free name, which is returned."""
+    file, written = report / _TESTS, ""
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        written = json.loads((report / "fuzz.json").read_text("utf-8"))["tests"]
+    try:
+        if not file.exists():
+            return None
+        if hashlib.sha256(file.read_bytes()).hexdigest() == written:
+            file.unlink()
+            return None
+        names = (file.with_stem(f"{file.stem}_{n}") for n in count(2))
+        return file.rename(next(name for name in names if not name.exists()))
+    except OSError as error:
+        raise UsageError(f"--report {file}: {error.strerror}; name another.") from error

@@ -1,5 +1,6 @@
 """The command `fuzz`: models that end or hang, the files it writes, the suite's own networks."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ from textwrap import dedent
 import pytest
 
 from mnistrobust.checks.outputs import ModelError
+from mnistrobust.cli import fuzz
 from mnistrobust.data import load
 from mnistrobust.errors import UsageError
 from mnistrobust.fuzzing import outcomes, search
@@ -281,5 +283,28 @@ def test_what_is_asked_for_is_searched_and_written(blind, code, command, monkeyp
     assert found["candidates"] >= 700
     assert opened == {"given": "mine:predict", "pixels": (0, 255)}
     assert found == json.loads((tmp_path / "fuzz.json").read_text("utf-8"))
-    assert (tmp_path / "test_counterexamples.py").is_file() is bool(blind)
+    tests = tmp_path / "test_counterexamples.py"
+    assert tests.is_file() is bool(blind)
+    text = tests.read_bytes() if blind else b""
+    assert found["tests"] == hashlib.sha256(text).hexdigest()
     assert drawn == [("--report", tmp_path / "fuzz.png")]
+
+
+def test_a_file_of_tests_is_replaced_and_an_edited_one_is_kept(tmp_path):
+    """Names that the user added to REPAIRED stay; what nobody edited is of another search."""
+    file, edited = tmp_path / "test_counterexamples.py", "REPAIRED = ['1: a']\n"
+    written = hashlib.sha256(b"REPAIRED = []\n").hexdigest()
+    (tmp_path / "fuzz.json").write_text(json.dumps({"tests": written}))
+    kept = []
+    for text in (edited, "REPAIRED = []\n", None, edited):
+        if text:
+            file.write_bytes(text.encode())
+        kept.append(fuzz._cleared(tmp_path))
+        assert not file.exists()
+
+    names = [tmp_path / f"test_counterexamples_{n}.py" for n in (2, 3)]
+    assert kept == [names[0], None, None, names[1]]
+    assert [name.read_text() for name in names] == [edited] * 2
+    (tmp_path / "fuzz.json").unlink()
+    file.write_text("written before its digest was\n")
+    assert fuzz._cleared(tmp_path).name == "test_counterexamples_4.py"
