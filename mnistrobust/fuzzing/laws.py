@@ -144,7 +144,9 @@ def _failure(transform: Transform, name: str, shape: Shape) -> str:
     layouts = LAYOUTS[1:] if name == "layout" else LAYOUTS[:1]
     drawn = st.fixed_dictionaries(parameters(make, shapes=[shape], layouts=layouts))
     given_to = inspect.signature(transform).parameters.values()
-    takes_generator = sum(each.default is each.empty for each in given_to) > 1
+    positional = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    needed = [each for each in given_to if each.kind in positional and each.default is each.empty]
+    takes_generator = len(needed) > 1
     message = ""
 
     @settings(database=None, deadline=None, print_blob=False, report_multiple_bugs=False)

@@ -199,6 +199,16 @@ def test_a_transform_that_keeps_a_law_passes(transform):
     check_transform(transform, ["shape", "dtype", "input", "alone", "repeatable", "generators"])
 
 
+def test_a_generator_is_no_argument_of_those_that_a_transform_may_take():
+    """Only of a second one that it has to take: a factor is none."""
+
+    def scaled(x, *factors, **more):
+        assert (factors, more) == ((), {})
+        return x.copy()
+
+    check_transform(scaled, ["shape"])
+
+
 def test_a_random_transform_is_repeated_with_its_seed():
     """The code to paste has the generator too."""
 
