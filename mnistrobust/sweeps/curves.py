@@ -92,7 +92,7 @@ class Curve:
     @cached_property
     def interval(self) -> np.ndarray:
         """The 95% interval of the accuracy (2, doses), over images, and over networks if there are several."""
-        return self._interval(self.right)
+        return self._interval(self.right).clip(0, 1)
 
     @cached_property
     def half_dose(self) -> Dose:

@@ -74,7 +74,7 @@ def _panel(
             values = curve.accuracy if figure == "accuracy" else getattr(curve, figure).mean(axis=0)
             ax.plot(places, values, line, color=colour, marker=marker, label=label, **_LINE)
         if "accuracy" in figures:
-            ax.fill_between(places, *curve.interval.clip(0, 1), color=colour, alpha=0.2, lw=0)
+            ax.fill_between(places, *curve.interval, color=colour, alpha=0.2, lw=0)
             _half_dose(ax, curve, colour)
     ax.set_xticks(range(6), [f"{dose:.3g}" for dose in ladder.steps], fontsize="x-small")
     ax.set_xlabel(fill(ladder.perturbation.unit, 34), fontsize="small")

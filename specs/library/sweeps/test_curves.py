@@ -160,6 +160,16 @@ def test_json_has_what_the_curve_says():
     assert found["half_dose"] is None
 
 
+def test_an_interval_of_accuracies_ends_at_0_and_1():
+    """One of 1,000 images is right, or wrong; half of the accuracy is found without that bound."""
+    found = falling((0.999, 0.001, 0.001, 0.001, 0.001, 0.001))
+
+    low, high = found.interval
+    assert (high[0], low[1]) == (1, 0)
+    assert 0.996 < low[0] < 0.999
+    assert found._interval(found.right)[1][0] == pytest.approx(1.00096, abs=1e-5)
+
+
 def test_severities_are_means_over_perturbations():
     """Of those swept by their severities; of no others."""
     curves = [
