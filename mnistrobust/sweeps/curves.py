@@ -145,12 +145,19 @@ def relative_error(curves: Iterable[Curve], dataset: str) -> float | None:
     """Return the error relative to the document's ANN, a mean over perturbations; None where unknown.
 
     Of a perturbation, it is the sum of errors at the five severities over that of the reference:
-    ImageNet-C's *mean corruption error* (Hendrycks and Dietterich, 2019), as a share.
+    ImageNet-C's *mean corruption error* (Hendrycks and Dietterich, 2019), as a share. Those that the
+    reference lacks, such as your own, have no part in it.
     """
     ratios = []
-    for ladder, accuracy in ((each.ladder, each.accuracy[each.ladder.places]) for each in curves):
-        known = [reference(name, dataset) for name in ladder.conditions[ladder.places]]
-        if ladder.marked and None not in known[1:]:
-            errors = (1 - np.array([accuracy, known], np.float64)[:, 1:]).sum(axis=1)
-            ratios.append(errors[0] / errors[1])
+    for each in curves:
+        if known := known_errors(each.ladder, dataset):
+            errors = 1 - each.accuracy[each.ladder.places][1:]
+            ratios.append(errors.sum() / sum(known))
     return float(np.mean(ratios)) if ratios else None
+
+
+def known_errors(ladder: Ladder, dataset: str) -> list[float]:
+    """Return the reference's errors at the five severities; none where it lacks one."""
+    known = [reference(name, dataset) for name in ladder.conditions[ladder.places][1:]]
+    found = [1 - accuracy for accuracy in known if accuracy is not None]
+    return found if ladder.marked and len(found) == len(known) else []

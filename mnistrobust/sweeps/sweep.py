@@ -23,7 +23,7 @@ from mnistrobust.replicates import Replicate, cluster
 from mnistrobust.replicates.keys import versions
 from mnistrobust.report import console
 from mnistrobust.store import Store
-from mnistrobust.sweeps.curves import Curve, Ladder, by_severity, relative_error
+from mnistrobust.sweeps.curves import Curve, Ladder, by_severity, known_errors, relative_error
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +34,12 @@ class Sweep:
     ladders: tuple[Ladder, ...]
     curves: Mapping[str, Mapping[str, Curve]]
     seeds: Mapping[str, tuple[int, ...]]
+
+    @property
+    def in_reference(self) -> list[str]:
+        """The perturbations over which the relative error is a mean."""
+        name = self.source.name
+        return [ladder.name for ladder in self.ladders if known_errors(ladder, name)]
 
     def to_json(self) -> dict[str, Any]:
         """Return the sweep as JSON values."""
@@ -52,6 +58,7 @@ class Sweep:
             "versions": versions(),
             "dataset": self.source.to_json(),
             "reference": REFERENCE,
+            "in_reference": self.in_reference,
             "units": {ladder.name: ladder.perturbation.unit for ladder in self.ladders},
             "models": models,
         }

@@ -80,8 +80,12 @@ def _notes(sweep: Sweep) -> Iterator[str]:
         "Half-dose: where accuracy falls to half of that on the same digits unperturbed, with its 95% "
         "interval; > the last dose if it does not. 'mnistrobust perturbations' lists the units."
     )
-    if any(ladder.marked for ladder in sweep.ladders):
-        yield f"Last column: errors at severities 1 to 5 relative to those of the document's {REFERENCE}."
+    if marked := sum(ladder.marked for ladder in sweep.ladders):
+        known = len(sweep.in_reference)
+        over = f", over {known} of {marked} perturbations" * (0 < known < marked)
+        yield (
+            f"Last column: errors at severities 1 to 5 relative to those of the document's {REFERENCE}{over}."
+        )
     if any(len(seeds) > 1 for seeds in sweep.seeds.values()):
         yield "Intervals of a recipe with several seeds are over seeds and images, else over images."
     else:

@@ -1,11 +1,15 @@
 """What a sweep says in words."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from mnistrobust.perturbations import PERTURBATIONS
 from mnistrobust.sweeps import text
+from mnistrobust.sweeps.curves import Ladder, ladder
+from mnistrobust.sweeps.sweep import Sweep
 
 
 @pytest.mark.parametrize(
@@ -30,3 +34,21 @@ def test_a_half_dose_is_told_with_its_interval(last, half, interval, wide, narro
     )
 
     assert (text._half(curve), text._half(curve, wide=False)) == (wide, narrow)
+
+
+def test_the_last_column_says_over_how_many_perturbations_it_is(mnist5k):
+    """The reference lacks one of the user's; a dose that is no severity counts for no column."""
+    own = replace(PERTURBATIONS["fade"], name="mine:tear")
+    mine = Ladder(name=own.name, perturbation=own, doses=(0, *own.severities))
+    known = ladder("rotate"), ladder("blur"), ladder("rotate:90")
+    both, all_known = (
+        Sweep(source=mnist5k.source, ladders=ladders, curves={}, seeds={})
+        for ladders in ((*known, mine), known)
+    )
+    (told,), (all_told,) = (
+        [line.rpartition("document's ")[2] for line in text._notes(each) if "Last" in line]
+        for each in (both, all_known)
+    )
+
+    assert (told, all_told) == ("ann, over 2 of 3 perturbations.", "ann.")
+    assert both.to_json()["in_reference"] == ["rotate", "blur"]
