@@ -202,7 +202,7 @@ def chains(
         return doses(PERTURBATIONS[name], limits[name]).map(lambda dose: f"{name}:{dose:.10g}")
 
     def named(dosed: str) -> str:
-        return dosed.partition(":")[0]  # two doses of one would shrink to neither
+        return dosed.rpartition(":")[0]  # two doses of one would shrink to neither
 
     drawn = st.sampled_from([*limits]).flatmap(dosed_by)
     return st.lists(drawn, max_size=most, unique_by=named).map(tuple)

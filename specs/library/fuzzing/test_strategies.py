@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import Phase, find, settings
 
+from mnistrobust.fuzzing import strategies
 from mnistrobust.fuzzing.strategies import LAYOUTS, make_frame, make_images
+from mnistrobust.perturbations import PERTURBATIONS
 
 
 @pytest.mark.parametrize(
@@ -64,3 +67,15 @@ def test_another_seed_gives_other_images():
     """Or else a law would see one example only."""
     assert not np.array_equal(make_images(2, 0), make_images(2, 1))
     assert make_frame(3, 0, index="duplicates").index.tolist() == [0, 0, 0]
+
+
+def test_a_chain_may_have_two_perturbations_of_one_module(monkeypatch):
+    """They are two by their whole names; of one perturbation there is one dose."""
+    names = ("mine:tear", "mine:fold")
+    known = dict.fromkeys(names, PERTURBATIONS["fade"])
+    monkeypatch.setattr(strategies, "PERTURBATIONS", known)
+
+    drawn = strategies.chains(limits=dict.fromkeys(names))
+    longest = find(drawn, lambda chain: len(chain) > 1, settings=settings(phases=[Phase.generate]))
+
+    assert sorted(step.rpartition(":")[0] for step in longest) == sorted(names)
