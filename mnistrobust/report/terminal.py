@@ -165,7 +165,9 @@ def print_claim(row: Row, ledger: Ledger) -> None:
         facts |= {
             f"by {each.axis}": each.sentence for each in found.curves if each.claim == claim.id
         }
-        facts |= {"curves": found.note} if found.note else {}
+        on = found.head.dataset
+        of = "" if on == FULL else f"The curves are of {on}, not of full MNIST. "
+        facts |= {"curves": note} if (note := f"{of}{found.note}".strip()) else {}
     console.mapping({**facts, "spec": claim.spec})
 
 

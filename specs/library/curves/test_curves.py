@@ -1,5 +1,6 @@
 """Curves: at which doses a claim holds, in a sentence, and the file that keeps them."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from mnistrobust import curves
 from mnistrobust.curves import Curve, Curves
 from mnistrobust.errors import MnistRobustError
+from mnistrobust.judging.ledger import ledger_of
+from mnistrobust.report import terminal
 from specs.helpers.synthetic import WINS, curve, head
 
 
@@ -151,3 +154,20 @@ def test_a_curve_has_the_median_of_its_seeds():
     )
 
     assert found.medians == (2, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "told"),
+    [("mnist", []), ("mnist5k", ["The curves are of mnist5k, not of full MNIST"])],
+)
+def test_a_claim_says_of_which_data_set_its_curves_are(dataset, told, monkeypatch, capsys):
+    """Only those of full MNIST are of the document's claim, and need no word."""
+    found = made(curve([(0.1, 0.2, 0.3)] * 2), dataset=dataset)
+    monkeypatch.setattr(curves, "load", lambda: found)
+    ledger = ledger_of()
+
+    terminal.print_claim(ledger[WINS], ledger)
+
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "by offset at test It holds at all" in shown
+    assert re.findall("The curves are of [^.]*", shown) == told
