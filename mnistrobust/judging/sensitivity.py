@@ -48,15 +48,15 @@ def moved(checks: Checks, outcomes: Iterable[Outcome], changed: Iterable[str]) -
     `changed` are names of `code_digests`; others than recipes are passed over. A figure's move is
     that from the evidence's typical value, in standard deviations of its seeds.
     """
-    outcomes = [each for each in outcomes if not each.models]
+    outcomes = sorted((each for each in outcomes if not each.models), key=lambda each: each.id)
     recipes = [name.removeprefix("recipe ") for name in changed if name.startswith("recipe ")]
     for recipe in recipes:
-        moves = {
-            place: (size, text)
-            for each in outcomes
-            for name, place, size, text in _moves(checks, each)
-            if recipe in measured_on(spec_of(each.id)).get(name, each.recipes)
-        }
+        moves: dict[tuple[float, float], tuple[float, str]] = {}
+        for each in outcomes:
+            own = measured_on(spec_of(each.id))
+            for name, place, size, text in _moves(checks, each):
+                if recipe in own.get(name, each.recipes):  # told of the first claim that has it
+                    moves.setdefault(place, (size, text))
         largest = sorted(moves.values(), key=lambda move: -abs(move[0]))[:_LISTED]
         told = ", ".join(text for _, text in largest)
         told = f"typical of the evidence → here: {told}" if told else "no figure of this run moved"
@@ -75,8 +75,10 @@ def _moves(
 ) -> Iterator[tuple[str, tuple[float, float], float, str]]:
     """Yield each figure that moved, its typical and measured value, its standard deviations, a phrase."""
     known = checks.intervals.get(outcome.id, {})
-    for name in outcome.figures.keys() & known.keys():
-        before, after = known[name].centre, outcome.figures[name]
+    for name, after in outcome.figures.items():
+        if name not in known:
+            continue
+        before = known[name].centre
         values = checks.evidence.claims[outcome.id].figures[name]
         size = deviations(before, after, values, known[name].scale)
         if abs(size) < _SMALLEST:

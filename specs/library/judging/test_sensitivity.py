@@ -158,12 +158,15 @@ def test_a_figure_is_blamed_on_its_own_network_alone(recipe, named):
         {
             WINS: measured(spread(0.2, 0.01), plain=spread(0.5, 0.01), noisy=spread(0.8, 0.01)),
             figure: measured(spread(-0.01, 0.001), accuracy=spread(0.5, 0.01)),
+            "rnn.matches_ann_accuracy": measured(spread(-0.01, 0.001), ann=spread(0.5, 0.01)),
         }
     )
     outcomes = [
         outcome(WINS, ["ann", "ann_noisy"], plain=0.53, noisy=0.81),
         outcome(figure, ["ann"], accuracy=0.54),
+        outcome("rnn.matches_ann_accuracy", ["ann", "rnn"], ann=0.54, rnn=0.5),
     ]
 
-    line, _ = moved(checks_of(shared), outcomes, [f"recipe {recipe}"])
+    line, _ = told = [*moved(checks_of(shared), outcomes, [f"recipe {recipe}"])]
+    assert told == [*moved(checks_of(shared), outcomes[::-1], [f"recipe {recipe}"])]
     assert {*re.findall(r" (\w+) 0\.\d+ →", line)} == named
