@@ -10,7 +10,7 @@ from mnistrobust.checks.inputs import OUTLIERS
 from mnistrobust.checks.report import counts, figures_of
 from mnistrobust.checks.run import Report
 from mnistrobust.checks.session import NoPredictionsError, NotApplicableError, Predictions, Session
-from mnistrobust.report.pictures import draw_digits, figure, percent, picture, rendered
+from mnistrobust.report.pictures import digits, figure, percent, picture, rendered
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,9 +79,7 @@ def _outliers(session: Session, clean: Predictions) -> "Figure":
 def _mistakes(session: Session, clean: Predictions) -> "Figure":
     wrong = np.flatnonzero(~clean.right)
     places = wrong[np.argsort(-clean.confidence[wrong], kind="stable")][:MISTAKES]
-    rows = max(1, -(-len(places) // _COLUMNS))
-    drawn, axes = figure(9, 1.35 * rows, rows, _COLUMNS)
     facts = zip(session.dataset.test_labels, clean.top, clean.confidence, strict=True)
     said = [f"{label} → {top} ({percent(confidence)})" for label, top, confidence in facts]
-    draw_digits(axes, session.dataset.test_images[places], [said[i] for i in places], "black")
-    return drawn
+    titles = [said[place] for place in places]
+    return digits(9, 1.35, _COLUMNS, [(session.dataset.test_images[places], titles, "black")])

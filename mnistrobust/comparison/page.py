@@ -16,7 +16,7 @@ from mnistrobust.comparison.verdict import (
     draws_of,
     labels_of,
 )
-from mnistrobust.report.pictures import draw_digits, figure, percent, picture, rendered
+from mnistrobust.report.pictures import digits, figure, percent, picture, rendered
 from mnistrobust.transforms import NOISE_LABEL
 
 if TYPE_CHECKING:
@@ -112,17 +112,13 @@ def _flipped(comparison: Comparison, where: str) -> "Figure":
     old, new = (side.sets[where] for side in (comparison.old, comparison.new))
     n = len(labels) // draws_of(len(labels), comparison.dataset)  # each image once
     before, after = ((each.prediction[0] == labels)[:n] for each in (old, new))
-    drawn, axes = figure(10, 4.6, 4, FLIPPED // 4)
-    half = FLIPPED // 2
-    for part, mask, by, word in (
-        (axes[:half], before & ~after, new, WORSE),
-        (axes[half:], after & ~before, old, BETTER),
-    ):
+    groups = []
+    for mask, by, word in ((before & ~after, new, WORSE), (after & ~before, old, BETTER)):
         places = np.flatnonzero(mask)
-        places = places[np.argsort(by.confidence[0, places])[::-1]][:half]
+        places = places[np.argsort(by.confidence[0, places])[::-1]][: FLIPPED // 2]
         titles = (f"{_said(old, place)} → {_said(new, place)}" for place in places.tolist())
-        draw_digits(part, images[places], titles, COLOURS[word])
-    return drawn
+        groups.append((images[places], titles, COLOURS[word]))
+    return digits(10, 1.15, FLIPPED // 4, groups)
 
 
 def _said(predicted: Predicted, place: int) -> str:

@@ -93,14 +93,30 @@ def figure(width: float, height: float, rows: int = 1, columns: int = 1) -> "tup
     return made, made.subplots(rows, columns, squeeze=False).ravel()
 
 
-def draw_digits(axes: Any, images: np.ndarray, titles: Iterable[str], colour: str) -> None:
-    """Draw images (n, 784) with small titles into the first axes, and switch all axes off."""
-    from mnistrobust import plots
+def digits(
+    width: float, row: float, across: int, groups: Iterable[tuple[np.ndarray, Iterable[str], str]]
+) -> "Figure":
+    """Return a figure of images (n, 784) in groups, each with small titles in its colour.
 
-    for ax in axes:
-        ax.axis("off")
-    for ax, pixels, title in zip(axes, images, titles, strict=False):
-        plots.image(pixels, ax=ax).set_title(title, fontsize=8, color=colour)
+    It is `width` inches wide, its rows of `across` images are `row` inches high, and each group begins
+    a row. All stand on one Axes: one for each image would take longer than all that is drawn.
+    """
+    drawn, (ax,) = figure(width, row)
+    size = row / 1.25  # inches of an image, which has a title above it
+    step, rows = width / across / size, 0
+    for images, titles, colour in groups:
+        for place, (pixels, title) in enumerate(zip(images, titles, strict=True)):
+            left, top = step * (place % across), 1.25 * (rows + place // across)
+            white, span = max(1.0, float(pixels.max())), (left, left + 1, top + 1, top)
+            image = pixels.reshape(_SIDE, _SIDE)
+            ax.imshow(image, cmap="gray", vmin=0, vmax=white, extent=span)
+            ax.text(left + 0.5, top - 0.04, title, fontsize=8, color=colour, ha="center")
+        rows += -(-len(images) // across)
+    rows = max(1, rows)
+    drawn.set_figheight(row * rows)
+    ax.set(xlim=(0.5 - step / 2, step * (across - 0.5) + 0.5), ylim=(1.25 * rows - 0.25, -0.25))
+    ax.axis("off")
+    return drawn
 
 
 def rendered(package: str, template: str, values: Mapping[str, Any], **options: Any) -> str:

@@ -37,14 +37,15 @@ def test_the_most_confident_mistakes_come_first(session, mnist5k):
     """Each with its label, the prediction and its confidence; of 250, as many as fit."""
     drawn = page._mistakes(session, session.predictions("clean"))
 
-    titles = [ax.get_title() for ax in drawn.axes if ax.images]
+    (ax,) = drawn.axes
+    titles = [each.get_text() for each in ax.texts]
     places = range(996, 996 - 4 * page.MISTAKES, -4)
     labels = [int(mnist5k.test_labels[place]) for place in places]
     assert titles == [
         f"{label} → {(label + 1) % 10} ({CONFIDENCE[place]:.0%})"
         for label, place in zip(labels, places, strict=True)
     ]
-    shown = np.asarray(drawn.axes[0].images[0].get_array()).ravel()
+    shown = np.asarray(ax.images[0].get_array()).ravel()
     np.testing.assert_allclose(shown, mnist5k.test_images[996], atol=1e-6)
 
 
@@ -54,7 +55,7 @@ def test_a_mistake_that_is_nearly_certain_is_not_told_as_certain(session):
         right=np.zeros(1000, bool), top=np.full(1000, 3), confidence=np.full(1000, 0.996)
     )
 
-    titles = [ax.get_title() for ax in page._mistakes(session, mistakes).axes]
+    titles = [each.get_text() for each in page._mistakes(session, mistakes).axes[0].texts]
     assert {title.partition("→ ")[2] for title in titles} == {"3 (99.6%)"}
 
 

@@ -66,11 +66,8 @@ def test_an_image_counts_once_however_often_it_is_drawn(mnist5k):
     assert draws > 1
     np.testing.assert_allclose(np.diag(np.asarray(ax.images[0].get_array())), -lost / 2)
     images, _ = inputs_named("offset-noise", mnist5k).images, labels
-    shown = [
-        each.images[0].get_array()
-        for each in page._flipped(found, "offset-noise").axes
-        if each.images
-    ]
+    (ax,) = page._flipped(found, "offset-noise").axes
+    shown = [each.get_array() for each in ax.images]
     assert len(shown) == page.FLIPPED // 2
     first = images[:100].reshape(-1, 28, 28)
     assert all((first == each).all(axis=(1, 2)).any() for each in shown)
@@ -96,7 +93,8 @@ def test_what_is_no_digit_is_another_class(mnist5k):
     change = np.asarray(ax.images[0].get_array())
     assert ax.get_xticklabels()[-1].get_text() == "other"
     assert change[:, 10].tolist() == np.bincount(mnist5k.test_labels[:30], minlength=10).tolist()
-    titles = [each.get_title().partition("→ ")[2] for each in page._flipped(found, "clean").axes]
+    (ax,) = page._flipped(found, "clean").axes
+    titles = [each.get_text().partition("→ ")[2] for each in ax.texts]
     assert titles[:12] == ["NaN (25%)"] * 10 + ["noise (25%)"] * 2
 
 
@@ -111,9 +109,9 @@ def test_what_is_nearly_certain_is_not_told_as_certain():
 
 def test_lost_images_are_shown_the_most_confident_first(worse, mnist5k):
     """With both predictions; none is gained."""
-    axes = page._flipped(worse, "inverted").axes
+    (ax,) = page._flipped(worse, "inverted").axes
 
-    titles = [ax.get_title() for ax in axes if ax.images]
+    titles = [each.get_text() for each in ax.texts]
     labels = mnist5k.test_labels[299 : 299 - len(titles) : -1]
     sure = np.linspace(0.3, 0.89, 300)[::-1]
     assert len(titles) == page.FLIPPED // 2

@@ -154,3 +154,26 @@ def test_confidence_of_right_and_wrong_predictions_is_told_apart(rehearsal):
     right = int((clean.predictions == clean.labels).sum())
     assert f"right: {right:,} images" in chart
     assert f"wrong: {clean.n - right:,} images" in chart
+
+
+def test_each_group_of_digits_begins_a_row(mnist5k):
+    """An image stands below its title, white is 1 or what is brighter, and none covers another."""
+    images = mnist5k.test_images[:8] * np.linspace(0.5, 2, 8, dtype=np.float32)[:, None]
+    groups = [(images[:5], "abcde", "red"), (images[5:], "fgh", "blue")]
+
+    drawn = pictures.digits(9, 1.25, 4, groups)
+
+    (ax,) = drawn.axes
+    assert drawn.get_size_inches().tolist() == [9, 3 * 1.25]
+    spans = [each.get_extent() for each in ax.images]
+    step = 9 / 4  # an image is an inch wide here
+    assert [(left, top) for left, _, _, top in spans] == [
+        (step * column, 1.25 * row) for row, columns in ((0, 4), (1, 1), (2, 3)) for column in range(columns)
+    ]  # fmt: skip
+    for text, (left, right, bottom, top), image in zip(ax.texts, spans, images, strict=True):
+        assert (right - left, bottom - top) == pytest.approx((1, 1))
+        assert text.get_position() == pytest.approx((left + 0.5, top - 0.04))
+        assert image.max() <= ax.images[ax.texts.index(text)].get_clim()[1] == max(1, image.max())
+    assert [each.get_text() for each in ax.texts] == list("abcdefgh")
+    assert [each.get_color() for each in ax.texts] == ["red"] * 5 + ["blue"] * 3
+    assert pictures.digits(9, 1, 4, [(images[:0], [], "red")]).get_size_inches().tolist() == [9, 1]
