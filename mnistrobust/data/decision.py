@@ -18,8 +18,10 @@ def decide(data: str | None = None, *, offline: bool = False, retry: bool = Fals
 
     `data` is `auto`, `mnist5k` or the path of an `.npz` or a folder of IDX files; by default what
     `MNISTROBUST_DATA` says, or `auto`. `auto` tries our cache, Keras's (read only), a download
-    and the embedded mnist5k. Raises DataError when a path holds no MNIST.
+    and the embedded mnist5k. Raises DataError when a path holds no MNIST, or is empty.
     """
+    if data == "":  # as from a variable of the shell that is not set
+        raise DataError("--data is empty: name auto, mnist5k or a path, or leave it out.")
     data = data or os.environ.get(_VARIABLE) or "auto"
     if data == "mnist5k":
         return _embedded("as asked for")

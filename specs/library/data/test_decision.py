@@ -89,6 +89,13 @@ def test_environment_names_the_data_set(home, surroundings):
         data.decide()
 
 
+@pytest.mark.usefixtures("home")
+def test_an_empty_name_is_an_error():
+    """As from a variable of the shell that is not set; the environment's own may be empty."""
+    with pytest.raises(DataError, match=r"^--data is empty: name auto, mnist5k or a path"):
+        data.decide("")
+
+
 def test_a_decision_stands_in_a_block(home, archive, surroundings):
     """Another decide() in it chooses the same file; behind it all is as before."""
     home.stamp.touch()
