@@ -33,6 +33,7 @@ _IDX_TYPES = {
     b"\x0d": ">f4",
     b"\x0e": ">f8",
 }
+OTHER = "another data set of this shape, such as Fashion-MNIST, or a changed copy"
 _HEAD = 1 << 14  # bytes
 _CHUNK = 1 << 20
 _LITTLE_ENDIAN = "is an IDX file in little-endian order: expected big-endian"
@@ -93,10 +94,7 @@ class Found:
         raw = np.frombuffer(content, self.head.dtype, offset=self.head.start)
         array = _canonical(raw.reshape(self.head.shape, order=self.head.order), self.index)
         if hashlib.sha256(array.data).hexdigest()[:16] != _PARTS[self.dataset][self.index]:
-            raise DataError(
-                f"holds {len(array):,} {WHAT[self.index]}, but not MNIST's: another data set of "
-                f"this shape, such as Fashion-MNIST, or a changed copy"
-            )
+            raise DataError(f"holds {len(array):,} {WHAT[self.index]}, but not MNIST's: {OTHER}")
         return array
 
 

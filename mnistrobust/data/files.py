@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from mnistrobust.data.arrays import UNREADABLE, WHAT, Found, found_in
+from mnistrobust.data.arrays import OTHER, UNREADABLE, WHAT, Found, found_in
 from mnistrobust.errors import DataError, cause
 from mnistrobust.files import regular
 
@@ -111,7 +111,11 @@ def _blaming(place: object, wrong: dict[str, str]) -> Iterator[None]:
 
 def _missing(path: Path, index: int, wrong: dict[str, str]) -> DataError:
     """Make the error for an array that is nowhere: what is wrong with the file that should hold it."""
-    for place in sorted(wrong, key=lambda place: _named(Path(place)) != [index]):
+
+    def order(place: str) -> tuple[bool, bool]:  # another data set may lie beside MNIST
+        return _named(Path(place)) != [index], wrong[place].endswith(OTHER)
+
+    for place in sorted(wrong, key=order):
         if path.is_dir() and len(_named(Path(place))) == 1 and _named(Path(place)) != [index]:
             continue
         return DataError(f"{place} {wrong[place]}; {_EXPECTED}.")

@@ -340,6 +340,17 @@ def test_an_error_names_the_guilty_file_and_what_is_wrong_with_it(content, words
     assert "\n" not in str(caught.value)
 
 
+def test_another_set_beside_mnist_is_not_guilty(arrays, tmp_path):
+    """Of two files that could hold an array, the damaged one is named, not the one of another set."""
+    write_files(tmp_path, {**arrays, "y_test": arrays["y_test"][::-1]}, lambda stem: f"a/{stem}")
+    write_files(tmp_path, arrays, lambda stem: f"b/{stem}")
+    half = tmp_path / "b" / IDX["y_test"]
+    half.write_bytes(half.read_bytes()[:500])
+
+    with pytest.raises(DataError, match=f"{half} ends after 500 bytes"):
+        data.decide(str(tmp_path))
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 @pytest.mark.parametrize("within", [False, True], ids=["as the data", "in its folder"])
 def test_a_pipe_is_an_error_and_blocks_nothing(within, arrays, tmp_path):
