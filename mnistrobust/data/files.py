@@ -27,12 +27,11 @@ DIGESTS = {
     "mnist5k": "074e63a09349ef26ab290216cb44843344a7e370f98204afbece357926523cc3",
 }
 _NAMES = (  # what a file's name says of the array that it may hold, by indices of ARRAYS
-    (r"(?<![a-z])train", (0, 1)),
-    (r"t10k|(?<![a-z])test|(?<![a-z])valid", (2, 3)),
-    (r"image|idx3|^x(?![a-z])", (0, 2)),
-    (r"label|idx1|^y(?![a-z])", (1, 3)),
+    ((r"(?<![a-z])train", {0, 1}), (r"t10k|(?<![a-z])test|(?<![a-z])valid", {2, 3})),
+    ((r"image|idx3|^x(?![a-z])", {0, 2}), (r"label|idx1|^y(?![a-z])", {1, 3})),
 )
-_HOLDS = re.compile(r"(?i)idx|mnist|\.np[yz]$|\.zip$").search
+_MARK = "|".join(pattern for pair in _NAMES for pattern, _ in pair)
+_HOLDS = re.compile(rf"(?i){_MARK}|idx|mnist|\.np[yz]$|\.zip$").search
 _UNRELATED = re.compile(r"(^|/)(\.|__MACOSX)|/$")  # a folder, or what a Mac adds
 _MEMBERS = 100  # of an archive: finding each takes as long as it has members
 _DEPTH = 3  # folders below the one that is named: torchvision has MNIST/raw
@@ -140,17 +139,17 @@ def _files(path: Path) -> Iterator[Path]:
         within = Path(folder).relative_to(path).parts
         folders[:] = sorted(folders) if len(within) < _DEPTH else []
         for name in sorted(names):
-            file = Path(folder, name)
-            if not name.startswith(".") and (_named(file) != [0, 1, 2, 3] or _HOLDS(name)):
-                yield file
+            if not name.startswith(".") and _HOLDS(name):
+                yield Path(folder, name)
 
 
 def _named(place: Path) -> list[int]:
-    """Return which arrays a file may hold by its name."""
-    name, marks = place.name.lower(), []
-    for pattern, indices in _NAMES:
-        marks += [indices] if re.search(pattern, name) else []
-    return [index for index in range(4) if all(index in indices for indices in marks)]
+    """Return which arrays a file may hold by its name; where it contradicts itself, it says nothing."""
+    name, indices = place.name.lower(), {0, 1, 2, 3}
+    for pair in _NAMES:
+        said = [each for pattern, each in pair if re.search(pattern, name)]
+        indices &= said[0] if len(said) == 1 else indices
+    return sorted(indices)
 
 
 def _arrays_in(file: Path, wrong: dict[str, str]) -> Iterator[Found]:

@@ -21,6 +21,13 @@ IDX = {
     "y_test": "t10k-labels-idx1-ubyte",
 }
 
+OF_IMAGES = {
+    "x_train": "train_images",
+    "y_train": "train_image_labels",
+    "x_test": "test_images",
+    "y_test": "test_image_labels",
+}
+
 
 def idx(array, kind=8, order=">"):
     head = struct.pack(f">HBB{array.ndim}I", 0, kind, array.ndim, *array.shape)
@@ -104,6 +111,10 @@ CONTAINERS = {
     "upper case": lambda *given: write_files(*given, lambda stem: f"{stem.upper()}.GZ", gzipped),
     "browser": lambda *given: write_files(*given, lambda stem: f"{stem} (1).gz", gzipped),
     "no suffix": lambda *given: write_files(*given, pack=gzipped),
+    "image_labels": lambda folder, arrays: write_npz(
+        folder, {OF_IMAGES[name]: array for name, array in arrays.items()}
+    ),
+    "test_train": lambda *given: write_files(*given, lambda stem: f"test_{stem}"),
     "unpacked .gz": lambda *given: write_files(*given, lambda stem: f"{stem}.gz"),
 }
 
