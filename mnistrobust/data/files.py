@@ -112,10 +112,11 @@ def _missing(path: Path, index: int, wrong: dict[str, str]) -> DataError:
     """Make the error for an array that is nowhere: what is wrong with the file that should hold it."""
 
     def order(place: str) -> tuple[bool, bool]:  # another data set may lie beside MNIST
-        return _named(Path(place)) != [index], wrong[place].endswith(OTHER)
+        is_its = _named(Path(place)) == [index] or WHAT[index] in wrong[place]
+        return not is_its, wrong[place].endswith(OTHER)
 
     for place in sorted(wrong, key=order):
-        if path.is_dir() and len(_named(Path(place))) == 1 and _named(Path(place)) != [index]:
+        if path.is_dir() and len(_named(Path(place))) == 1 and order(place)[0]:
             continue
         return DataError(f"{place} {wrong[place]}; {_EXPECTED}.")
     name = f"{ARRAYS[index]}, as in train-images-idx3-ubyte" if not index else ARRAYS[index]

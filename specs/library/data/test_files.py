@@ -351,6 +351,16 @@ def test_an_error_names_the_guilty_file_and_what_is_wrong_with_it(content, words
     assert "\n" not in str(caught.value)
 
 
+def test_exchanged_names_are_told_wherever_they_are(arrays, tmp_path):
+    """In a folder of archives as in one archive: what a file holds tells it, not its name alone."""
+    train = {"x_test": arrays["x_train"], "y_test": arrays["y_train"]}
+    np.savez(tmp_path / "a_test.npz", x_test=arrays["x_test"], y_test=arrays["y_test"])
+    np.savez(tmp_path / "b_train.npz", **train)
+
+    with pytest.raises(DataError, match=r"b_train\.npz/x_test holds 4,000 .*, against its name"):
+        data.decide(str(tmp_path))
+
+
 def test_another_set_beside_mnist_is_not_guilty(arrays, tmp_path):
     """Of two files that could hold an array, the damaged one is named, not the one of another set."""
     write_files(tmp_path, {**arrays, "y_test": arrays["y_test"][::-1]}, lambda stem: f"a/{stem}")
