@@ -49,10 +49,11 @@ _BY_HEAD = (
     (rb"[\t\n\r -~]+\Z", "is a text"),
     (rb"\0*\Z", "is empty: download it again"),
 )
+DAMAGED = (zlib.error, zipfile.BadZipFile, gzip.BadGzipFile)  # what archives raise then
 # What files of any content make NumPy, zipfile, gzip and struct raise.
 UNREADABLE = (
     *(OSError, ValueError, EOFError, KeyError, TypeError, MemoryError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error, struct.error, OverflowError, SyntaxError),
+    *(*DAMAGED, struct.error, OverflowError, SyntaxError),
 )
 
 
@@ -86,6 +87,13 @@ class Found:
         expected = self.head.start + math.prod(self.head.shape) * self.head.dtype.itemsize
         with _opened(self.file, self.member) as stream:
             content = _read(stream, expected)
+            try:
+                return self._verified(content, expected)
+            except DataError:
+                _read(stream, expected)  # of a damaged archive, the checksum at its end raises
+                raise
+
+    def _verified(self, content: bytearray, expected: int) -> np.ndarray:
         if len(content) < expected:
             raise DataError(
                 f"ends after {len(content):,} bytes, unpacked, expected {expected:,}: the download "
@@ -129,9 +137,9 @@ def _opened(file: Path, member: str | None) -> Iterator[Any]:
 
 
 def _read(stream: Any, size: int) -> bytearray:
-    """Read so many bytes, or what comes before a damaged place."""
+    """Read so many bytes, or what there is; one of DAMAGED where an archive is."""
     content = bytearray()
-    with suppress(EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile):
+    with suppress(EOFError):  # an archive that was cut
         while chunk := stream.read1(min(_CHUNK, size - len(content))):
             content += chunk
     return content

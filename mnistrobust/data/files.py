@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from mnistrobust.data.arrays import OTHER, UNREADABLE, WHAT, Found, found_in
+from mnistrobust.data.arrays import DAMAGED, OTHER, UNREADABLE, WHAT, Found, found_in
 from mnistrobust.errors import DataError, cause
 from mnistrobust.files import regular
 
@@ -104,6 +104,8 @@ def _blaming(place: object, wrong: dict[str, str]) -> Iterator[None]:
         yield
     except DataError as error:
         wrong[str(place)] = str(error)
+    except DAMAGED:
+        wrong[str(place)] = "is damaged: download it again"
     except UNREADABLE as error:
         wrong[str(place)] = f"cannot be read ({cause(error)})"
 
