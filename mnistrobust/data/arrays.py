@@ -36,6 +36,7 @@ _IDX_TYPES = {
 OTHER = "another data set of this shape, such as Fashion-MNIST, or a changed copy"
 _HEAD = 1 << 14  # bytes
 _CHUNK = 1 << 20
+_DIMENSIONS = 8  # that a message lists
 _LITTLE_ENDIAN = "is an IDX file in little-endian order: expected big-endian"
 _BY_HEAD = (
     (rb"\s*<", "is a web page, not the file behind its link: download it again"),
@@ -44,9 +45,14 @@ _BY_HEAD = (
     (rb"\x80[\1-\5]|\(dp|\x80cnumpy", "is a pickle, which can run code: it is never loaded"),
     (rb"PK\x03\x04", "is a gzipped zip archive: unpack it with gunzip"),
     (rb"(?s:.{257}ustar)", "is a tar archive: unpack it, and name its folder"),
+    (rb"\x1f\x8b", "is gzipped twice: unpack it with gunzip"),
+    (
+        rb"7z\xbc\xaf|\xfd7zXZ|BZh|Rar!|\x28\xb5\x2f\xfd",
+        "is an archive of 7z, xz, bzip2, RAR or zstd: unpack it, and name its folder",
+    ),
     (rb"\x89HDF|MATLAB", "is a file of HDF5 or MATLAB: save its arrays with numpy.savez"),
     (rb"PAR1", "is a file of Parquet: save its arrays with numpy.savez"),
-    (rb"[\t\n\r -~]+\Z", "is a text"),
+    (rb"[\t\n\r -~]+\Z", "is a text: save its arrays with numpy.savez"),
     (rb"\0*\Z", "is empty: download it again"),
 )
 DAMAGED = (zlib.error, zipfile.BadZipFile, gzip.BadGzipFile)  # what archives raise then
@@ -87,17 +93,19 @@ class Found:
         expected = self.head.start + math.prod(self.head.shape) * self.head.dtype.itemsize
         with _opened(self.file, self.member) as stream:
             content = _read(stream, expected)
+            packed = isinstance(stream, gzip.GzipFile) and self.member is None
             try:
-                return self._verified(content, expected)
+                return self._verified(content, expected, packed=packed)
             except DataError:
                 _read(stream, expected)  # of a damaged archive, the checksum at its end raises
                 raise
 
-    def _verified(self, content: bytearray, expected: int) -> np.ndarray:
+    def _verified(self, content: bytearray, expected: int, *, packed: bool) -> np.ndarray:
         if len(content) < expected:
+            size = f"{self.file.stat().st_size:,} bytes, unpacked " if packed else ""
             raise DataError(
-                f"ends after {len(content):,} bytes, unpacked, expected {expected:,}: the download "
-                f"is not complete, or damaged; get it again"
+                f"ends after {size}{len(content):,} bytes, expected {expected:,}: the download is "
+                f"not complete, or damaged; get it again"
             )
         raw = np.frombuffer(content, self.head.dtype, offset=self.head.start)
         array = _canonical(raw.reshape(self.head.shape, order=self.head.order), self.index)
@@ -116,7 +124,8 @@ def found_in(file: Path, member: str | None = None) -> Found:
         raise DataError(next(said, "is neither an IDX file nor an array of NumPy"))
     role = _role(head.shape)
     if role is None:
-        raise DataError(f"holds an array {head.shape}, which is none of MNIST's")
+        size = head.shape if len(head.shape) <= _DIMENSIONS else f"of {len(head.shape)} dimensions"
+        raise DataError(f"holds an array {size}, which is none of MNIST's")
     if head.dtype.hasobject:
         raise DataError("holds Python objects, as a pickle does, which can run code: never loaded")
     if head.dtype.kind not in "biuf" or head.dtype.itemsize > 8:

@@ -27,10 +27,13 @@ def decide(data: str | None = None, *, offline: bool = False, retry: bool = Fals
         return _embedded("as asked for")
     if data == "auto":
         return _automatic(offline=offline, retry=retry)
+    if "://" in data:
+        raise DataError(f"--data {data} is an address: download it first, and name the file.")
     try:
         return _verified(Path(data).expanduser().absolute(), "as asked for")
     except (DataError, RuntimeError) as error:  # RuntimeError: no home folder for ~
-        raise DataError(f"--data {data}: {error}") from error
+        hint = " Full MNIST is 'auto'." if data.lower() == "mnist" else ""
+        raise DataError(f"--data {data}: {error}{hint}") from error
 
 
 @contextmanager

@@ -84,6 +84,8 @@ def read(path: Path) -> Arrays:
     for file in _files(path):
         with _blaming(file, wrong):
             found += _arrays_in(file, wrong)
+    if len(found) == 1 and found[0].place == path:
+        raise DataError(f"{path} has {WHAT[found[0].index]} alone: name its folder; {_EXPECTED}.")
     held = {(each.dataset, each.index) for each in found}
     dataset = max(DIGESTS, key=lambda name: sum(each == name for each, _ in held))
     arrays = {}

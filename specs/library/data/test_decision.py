@@ -96,6 +96,20 @@ def test_an_empty_name_is_an_error():
         data.decide("")
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("MNIST", "Full MNIST is 'auto'"),
+        ("https://example.org/mnist.npz", "is an address: download it first, and name the file"),
+    ],
+)
+def test_a_name_that_is_no_path_is_told_what_to_name(name, words, surroundings, tmp_path):
+    """The data set's own name, and an address of the web."""
+    surroundings.chdir(tmp_path)
+    with pytest.raises(DataError, match=words):
+        data.decide(name)
+
+
 def test_a_decision_stands_in_a_block(home, archive, surroundings):
     """Another decide() in it chooses the same file; behind it all is as before."""
     home.stamp.touch()

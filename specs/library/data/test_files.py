@@ -324,12 +324,17 @@ GUILTY = {
     b"<!DOCTYPE html><html>": "is a web page",
     b"version https://git-lfs.github.com/spec/v1\n": "is a pointer of Git LFS: run 'git lfs pull'",
     b"\x80\x04\x95": "is a pickle, which can run code",
-    b"5, 0, 4, 1": "is a text",
+    b"5, 0, 4, 1": "is a text: save its arrays with numpy.savez",
+    b"\0\0\x08\xff" + b"\0\0\1\1" * 255: "holds an array of 255 dimensions, which is none",
+    b"7z\xbc\xaf\x27\x1c": "is an archive of 7z, .*: unpack it",
+    gzipped(gzipped(idx(np.zeros(9, np.uint8)))): "is gzipped twice: unpack it",
     b"": "is empty",
     b"PK\3\4" + bytes(26): "is a zip archive that ends after 30 bytes",
     pictures(101): "is a zip archive of 101 files, where MNIST has four",
-    idx(np.arange(1000, dtype=np.uint8))[:600]: r"ends after 600 bytes, unpacked, expected 1,008",
-    gzipped(idx(np.arange(1000, dtype=np.uint8)))[:-200]: r"ends after \d+ bytes, .*expected 1,008",
+    idx(np.arange(1000, dtype=np.uint8))[:600]: "ends after 600 bytes, expected 1,008",
+    gzipped(idx(np.arange(1000, dtype=np.uint8)))[:-200]: (
+        r"ends after \d+ bytes, unpacked \d+ bytes, expected 1,008"
+    ),
     idx(np.zeros(1000, np.uint8), order="<"): "is an IDX file in little-endian order",
     idx(np.zeros(1000, np.uint8)): "1,000 held-out labels, but not MNIST's: another data set",
     idx(np.zeros(4000, np.uint8)): "4,000 training labels, against its name: train and test",
@@ -369,6 +374,16 @@ def test_an_error_names_the_guilty_file_and_what_is_wrong_with_it(content, words
 
     assert "allow_pickle" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_one_of_the_four_files_is_not_the_folder(index, arrays, tmp_path):
+    """Named by itself, it is told what to name instead."""
+    write_files(tmp_path, arrays)
+    file = tmp_path / [*IDX.values()][index]
+
+    with pytest.raises(DataError, match=f"{file} has .* alone: name its folder"):
+        data.decide(str(file))
 
 
 def test_exchanged_names_are_told_wherever_they_are(arrays, tmp_path):
