@@ -337,13 +337,15 @@ def check_target(report: Path) -> None:
             regular(each)
     except OSError as error:
         where = error.filename or report
-        raise UsageError(f"--report {where}: {error.strerror}; name another folder.") from error
+        # a file, or a pipe, in the folder's place is said to exist
+        why = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
+        raise UsageError(f"--report {where}: {why}; name another folder.") from error
 
 
 def read_results(path: Path) -> Results:
     """Return the results that an earlier run wrote; raise UsageError for any other file."""
     try:
-        results = Results.from_json(regular(path).read_text("utf-8"))
+        results = Results.from_json(regular(path).read_bytes())
         if not results.outcomes:
             raise ValueError("it has no claim")
         for outcome in results.outcomes:
@@ -353,6 +355,8 @@ def read_results(path: Path) -> Results:
         raise UsageError(
             f"--results {path}: {error.strerror}; run 'mnistrobust verify' first."
         ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--results {path}: expected what verify wrote, which is text.") from error
     except (ValueError, UsageError) as error:
         raise UsageError(f"--results {path}: expected what verify wrote ({error}).") from error
     return results

@@ -79,8 +79,8 @@ class Results:
         return json.dumps(fields, indent=1) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> "Results":
-        """Return the results that `to_json` wrote; ValueError for anything else."""
+    def from_json(cls, text: str | bytes) -> "Results":
+        """Return the results that `to_json` wrote, in any UTF; ValueError for anything else."""
         fields = typed(dict[str, Any], parsed(text), "the file")
         json.dumps(fields, ensure_ascii=False).encode()  # half a character could not be written
         claims = typed(list[dict[str, Any]], fields.get("claims"), "claims")

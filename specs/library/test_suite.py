@@ -242,6 +242,13 @@ def test_a_report_goes_into_a_new_folder_of_any_depth(tmp_path):
     assert (tmp_path / "a" / "b").is_dir()
 
 
+def test_a_file_is_no_folder_of_a_report(tmp_path):
+    """It is told so, not that it exists."""
+    (tmp_path / "report").write_text("mine")
+    with pytest.raises(UsageError, match=r"report: it is no folder; name another folder\.$"):
+        suite.check_target(tmp_path / "report")
+
+
 @pytest.mark.parametrize(
     ("apart", "error", "waits"),
     [

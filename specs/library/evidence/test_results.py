@@ -37,6 +37,21 @@ def test_results_survive_their_file(read):
     assert read(json.dumps(fields)).outcomes == RESULTS.outcomes
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_results_are_read_in_any_utf(encoding, tmp_path):
+    """As a shell or an editor of Windows writes them."""
+    (tmp_path / "results.json").write_text(RESULTS.to_json(), encoding)
+
+    assert read_results(tmp_path / "results.json") == RESULTS
+
+
+def test_bytes_that_are_no_text_are_told_in_our_words(tmp_path):
+    """Python's own name the codec."""
+    (tmp_path / "results.json").write_bytes(b'{"a": "\xff"}')
+    with pytest.raises(UsageError, match=r"expected what verify wrote, which is text\.$"):
+        read_results(tmp_path / "results.json")
+
+
 @pytest.mark.parametrize(
     ("margin", "word"), [(1e-9, "holds"), (0.0, "does not hold"), (-1e-9, "does not hold")]
 )
