@@ -87,7 +87,8 @@ def whole(path: Path) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             if _LEFTOVER.fullmatch(each.name) and time.time() - each.stat().st_mtime > _OLD:
                 each.unlink()
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
+    # a name may take 255 bytes, of which a character takes up to four
+    temporary = path.with_name(f"{path.name[:50]}.{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("wb") as file:
             yield file

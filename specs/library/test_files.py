@@ -37,6 +37,14 @@ def test_a_file_that_cannot_be_written_keeps_its_old_content(tmp_path):
     assert (tmp_path / "index.html").read_text() == "old"
 
 
+@pytest.mark.parametrize("name", ["x" * 255, "é" * 127])
+def test_a_file_may_have_the_longest_name(name, tmp_path):
+    """The name of the file that it is at first is no longer."""
+    files.write_whole(tmp_path / name, b"whole")
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_what_killed_writers_left_is_removed_an_hour_later(tmp_path):
     """Old leftovers of ours go; young ones, which may be in use, and files of others stay."""
     old, young, other = (

@@ -1,10 +1,13 @@
 """pytest and evidence: what fails, what is expected to fail, and what is only said."""
 
+import errno
 import json
+import os
 import re
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -439,3 +442,25 @@ def test_other_seeds_are_refused(suite):
 
     assert ended.code == 4
     assert "--seeds 5-4: expected a number of fresh seeds" in ended.out + ended.err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("target", ["/dev/null", "pipe", "x" * 300])
+def test_results_go_into_a_file(target, suite):
+    """A device, a pipe or a name that no file can have is wrong usage, before anything runs."""
+    os.mkfifo(suite.folder / "pipe")
+    ended = suite.run("--results", suite.folder / target)
+
+    assert ended.code == 4
+    assert "name another file" in ended.out + ended.err
+
+
+def test_results_that_cannot_be_written_fail_the_run_in_one_line(suite, monkeypatch):
+    """As on a full disk, where all claims were judged."""
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr("mnistrobust.files.os.fsync", Mock(side_effect=full))
+    ended = suite.run()
+
+    assert ended.code == 1
+    assert re.search(r"mnistrobust: --results .*: No space left on device; nothing", ended.out)
+    assert "Traceback" not in ended.out + ended.err
