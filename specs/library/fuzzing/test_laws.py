@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -100,6 +101,34 @@ def test_a_transform_that_breaks_a_law_is_shown_on_a_small_image(law):
     assert len(images) <= 2
     assert np.count_nonzero(images) <= 4
     assert LAWS[law](wrong, images)
+
+
+def dim(x, by):
+    return x - by
+
+
+@pytest.mark.parametrize("transform", [lambda x: x - 0.1, partial(dim, by=0.1)])
+def test_a_transform_without_a_name_is_the_readers(transform):
+    """No name that their code lacks is called, without a word on whose it is."""
+    with pytest.raises(AssertionError) as caught:
+        check_transform(transform, ["range"])
+
+    assert str(caught.value).startswith("Your transform breaks the law 'range'")
+    assert str(caught.value).endswith("\n    transform(images)  # your transform")
+
+
+@pytest.mark.parametrize("law", ["shape", "dtype", "range", "alone"])
+@pytest.mark.parametrize(("returned", "said"), [(None, "None"), ([2.0], "a list")])
+def test_what_is_no_array_is_said_to_be_returned(returned, said, law):
+    """Instead of a shape, or of what NumPy raises at it."""
+    with pytest.raises(AssertionError, match=rf"\): it returns {said}\."):
+        check_transform(lambda _: returned, [law])
+
+
+def test_one_image_is_shown_where_one_suffices():
+    """Though what shrinks from two images stays at two."""
+    with pytest.raises(AssertionError, match=r"make_images\(n=1, ink=1, "):
+        check_transform(lambda x: x * 1.3, ["range"])
 
 
 def in_the_order_of_memory(x):
