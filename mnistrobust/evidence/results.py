@@ -23,7 +23,8 @@ class Outcome:
     `halved` and `doubled` are the margins at half and at twice the words' bounds, `draws` the
     values that single draws like the document's give, by the name of a figure,
     `recipes` the networks that the spec evaluates, and `models` which of the architectures that the spec reads are the reader's own, by family. `runs`
-    is above 1 where a pytest plugin repeats the spec; a failure counts, else the last run.
+    is above 1 where a pytest plugin repeats the spec; a failure counts, else the last run. `reruns` are
+    the runs that failed and do not count, since the plugin is one that tries again.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Outcome:
     recipes: list[str] = field(default_factory=list)
     models: dict[str, str] = field(default_factory=dict)
     runs: int = 1
+    reruns: int = 0
     error: str | None = None
 
     @property

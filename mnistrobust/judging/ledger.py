@@ -129,8 +129,12 @@ class Ledger:
         for family, place in models.items():
             yield f"in place of {family}: {inert(place)}; verdicts are of the document's networks"
         outcomes = self.results.outcomes if self.results else ()
-        if again := [each.id for each in outcomes if each.runs > 1]:
-            yield f"NOTE: a pytest plugin ran {len(again)} specs more than once, such as {again[0]}"
+        for what, ids in (
+            ("failed and were tried again", [each.id for each in outcomes if each.reruns]),
+            ("ran more than once", [each.id for each in outcomes if each.runs > 1 + each.reruns]),
+        ):
+            if ids:
+                yield f"NOTE: by a pytest plugin, {len(ids)} specs {what}, such as {ids[0]}"
         if self.results and (known := _known(self.results, self.evidence)):
             which = f"seed {known[0]} is" if len(known) == 1 else f"{len(known)} seeds are"
             yield f"NOTE: {which} the evidence's own, and cannot confirm it: name others with --seeds"

@@ -5,15 +5,20 @@ import json
 import os
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
 
+from fixtures import claims
 from fixtures.claims import Report
+from mnistrobust.evidence.results import Outcome
+from mnistrobust.judging.ledger import ledger_of
 from mnistrobust.registry import claim_named
 from mnistrobust.words import WORDS, Margin
+from specs.helpers import runs_by_hand
 from specs.helpers.clones import FOUND, SPEC, Suite, clone, run_pytest
 from specs.helpers.synthetic import FIVES, UNCONFIDENT, WINS, evidence, head, measured, spread
 from specs.library.conftest import Ended
@@ -271,7 +276,7 @@ def test_a_plugin_beside_ours_lists_each_claim_once(plugin, arguments, runs, apa
     assert found == [(WINS, "failed", runs)]
     assert len(rows) == 3
     assert "NOT AS EXPECTED (1):\n" in ended.out
-    assert ("NOTE: a pytest plugin ran" in ended.out) is (runs > 1)
+    assert ("NOTE: by a pytest plugin, " in ended.out) is (runs > 1)
 
 
 @pytest.mark.slow
@@ -284,7 +289,46 @@ def test_a_rerun_that_passes_is_said_to_be_one(apart):
 
     assert ended.code == 0, ended.out
     assert apart.results == {WINS: "holds", UNCONFIDENT: "holds", FIVES: "does not hold"}
-    assert f"NOTE: a pytest plugin ran 1 specs more than once, such as {WINS}" in ended.out
+    assert (
+        f"NOTE: by a pytest plugin, 1 specs failed and were tried again, such as {WINS}"
+        in ended.out
+    )
+
+
+def test_what_failed_and_was_tried_again_is_told_from_what_ran_twice():
+    """One is a claim that does not always come out alike, the other is what was asked for."""
+    collector = claims._Collector(SimpleNamespace(stash={}))
+    told = json.dumps(Outcome(id=WINS, seed=0, margin=0.1).to_json())
+
+    def report(name, when, outcome, *, reported=False):
+        properties = [(claims._PROPERTY, told)] if reported else []
+        crash = SimpleNamespace(reprcrash=SimpleNamespace(message="it broke"))
+        node = f"specs/claims/test_ann.py::test_{name.partition('.')[2]}[seed0]"
+        collector.pytest_runtest_logreport(
+            SimpleNamespace(
+                nodeid=node,
+                when=when,
+                outcome=outcome,
+                user_properties=properties,
+                longrepr=crash,
+                failed=outcome == "failed",
+                skipped=False,
+            )
+        )
+
+    for outcome in ("rerun", "passed"):
+        report(WINS, "setup", "passed")
+        report(WINS, "call", outcome, reported=True)
+    for _ in range(2):
+        report(UNCONFIDENT, "setup", "passed")
+        report(UNCONFIDENT, "call", "failed")
+    first, second = collector.outcomes
+
+    assert (first.id, first.runs, first.reruns, first.error) == (WINS, 2, 1, None)
+    assert (second.id, second.runs, second.reruns, second.error) == (UNCONFIDENT, 2, 0, "it broke")
+    notes = [*ledger_of(replace(runs_by_hand.run().results, outcomes=(first, second))).notes()]
+    assert f"NOTE: by a pytest plugin, 1 specs failed and were tried again, such as {WINS}" in notes
+    assert f"NOTE: by a pytest plugin, 1 specs ran more than once, such as {UNCONFIDENT}" in notes
 
 
 def test_a_failure_among_several_runs_stays(suite):
@@ -295,7 +339,7 @@ def test_a_failure_among_several_runs_stays(suite):
     assert ended.code == 1
     assert "1 failed, 3 passed, 2 xfailed" in ended.out
     assert suite.results == {WINS: "failed", UNCONFIDENT: "holds", FIVES: "does not hold"}
-    assert f"NOTE: a pytest plugin ran 3 specs more than once, such as {WINS}" in ended.out
+    assert f"NOTE: by a pytest plugin, 3 specs ran more than once, such as {WINS}" in ended.out
 
 
 @pytest.mark.parametrize("old", ["claim.figures(fives=0.1)", "claim.figures(noisy=0.8)"])
