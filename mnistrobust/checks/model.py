@@ -40,6 +40,7 @@ class Model:
     input_shape: str | None = None
     pixels: Pixels = UNIT
     trials: Mapping[str, float] = field(default_factory=dict)  # accuracy by the pixels tried
+    alike: tuple[str, ...] = ()  # other pixels that the trials could not tell from these
     predict: Predict | None = None
     recorded: Mapping[str, np.ndarray] = field(default_factory=dict)  # outputs by input set
     versions: Mapping[str, str] = field(default_factory=dict)  # of the frameworks that it imported
@@ -56,7 +57,10 @@ class Model:
         if self.input_shape is None:
             return gives
         sizes = ", ".join(map(str, SHAPES[self.input_shape]))
-        return f"reads (n, {sizes}) float32, pixels {spelled(self.pixels)}, {gives}"
+        doubt = f"; it is as accurate with {', '.join(self.alike)}: name --pixels" * bool(
+            self.alike
+        )
+        return f"reads (n, {sizes}) float32, pixels {spelled(self.pixels)}, {gives}{doubt}"
 
 
 def framework_versions() -> dict[str, str]:

@@ -5,7 +5,7 @@ import re
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 from mnistrobust import words
 from mnistrobust.checks import formats, predictions
 from mnistrobust.checks.child import Child
+from mnistrobust.checks.metrics import losses, tempered
 from mnistrobust.checks.model import (
     SHAPES,
     UNIT,
@@ -31,6 +32,7 @@ from mnistrobust.checks.model import (
     stated_shape,
 )
 from mnistrobust.checks.outputs import ModelError, checked_outputs, naming, outputs_of
+from mnistrobust.checks.session import Predictions
 from mnistrobust.data import Dataset, standing
 from mnistrobust.errors import cause, unknown
 from mnistrobust.files import regular
@@ -63,6 +65,7 @@ _TRIES = (
 _CERTAIN, _LIKELY = 4.0, 2.0  # standard deviations between two accuracies on the same digits
 _OTHER_CALLS = " If it wants uint8, or one image a call, name a function that does that for it."
 _SAME = 0.01  # of the digits predicted differently is no difference
+_LIKELIER = 0.8  # of another reading's loss, at most: those of trees differ clearly, and little
 
 Reading = tuple[str, Pixels]  # the name of a shape, and pixels
 
@@ -90,7 +93,7 @@ def open_model(
 
     `input_shape` is one of SHAPES, `pixels` the values of no ink and of full ink, `outputs`
     "logits" or "probabilities": by default what makes the model accurate, and [0, 1] where no
-    others are clearly better. Raises ModelError, in one line, for what is no model, cannot be
+    others are clearly better, by the loss where they are as accurate. Raises ModelError, in one line, for what is no model, cannot be
     loaded or called, or is as accurate in several ways.
     """
     how: dict[str, Any] = {"input_shape": input_shape, "pixels": pixels, "outputs": outputs}
@@ -247,11 +250,11 @@ def _tried(
             break
     else:
         raise _refusal(refused)
-    best = _contenders(taken, labels, _LIKELY)
+    best = _contenders(taken, labels, _LIKELY, outputs)
     if len(best) > 1:
         more, answers = dataset.train_images[:_MORE], dataset.train_labels[:_MORE]
         again = {each: _predicted(predict, more, *each, chunk) for each in best}
-        best = _contenders(again, answers, _CERTAIN)
+        best = _contenders(again, answers, _CERTAIN, outputs)
     trials = _trials(taken, labels)
     if len(best) > 1:
         raise ModelError(
@@ -266,41 +269,94 @@ def _tried(
         input_shape=shape,
         pixels=values,
         trials=trials,
+        alike=_alike(taken, labels, best[0], outputs),
         predict=lambda images: _predicted(predict, images, shape, values, chunk),
     )
 
 
 def _contenders(
-    taken: Mapping[Reading, np.ndarray], labels: np.ndarray, doubt: float
+    taken: Mapping[Reading, np.ndarray], labels: np.ndarray, doubt: float, outputs: str | None
 ) -> list[Reading]:
     """Return the reading with pixels in [0, 1], or if others are clearly better, the best ones.
 
-    `doubt` is by how many standard deviations. The loss decides nothing: it favours too small pixels.
+    `doubt` is by how many standard deviations. Of as accurate ones, the likelier is better.
     """
     top = {each: raw.argmax(axis=1) for each, raw in taken.items()}
     order = sorted(taken, key=lambda each: (top[each] == labels).sum(), reverse=True)
 
     def better(reading: Reading, deviations: float) -> bool:
         """Whether the best is right more often, by the sign test."""
-        ours, theirs = top[order[0]] == labels, top[reading] == labels
-        gained, lost = (ours & ~theirs).sum(), (theirs & ~ours).sum()
-        return bool(gained - lost > deviations * np.sqrt(gained + lost))
+        return _righter(top[order[0]] == labels, top[reading] == labels, deviations)
 
     simple = sorted((each for each in order if each[1] in _SIMPLE), key=lambda each: each[1])
     if accuracy(top[order[0]], labels) <= words.MOST:
         return [*simple, order[0]][:1]
-    rivals = [
-        each
-        for each in order
-        if share(top[each] != top[order[0]]) > _SAME and not better(each, _LIKELY)
-    ]
+    as_accurate = [each for each in order if not better(each, _LIKELY)]
+    rivals = [each for each in as_accurate if share(top[each] != top[order[0]]) > _SAME]
+    found = list(dict.fromkeys([order[0], *rivals]))
     for each in simple:
         if not better(each, doubt):
-            return [each]
-        if not better(each, _CERTAIN):
-            rivals = list(dict.fromkeys([*rivals, each]))
+            found = [each]
             break
-    return [order[0], *rivals]
+        if not better(each, _CERTAIN):
+            found = list(dict.fromkeys([*found, each]))
+            break
+    lost = {
+        each: _losses(taken[each], labels, outputs)
+        for each in (*found, *as_accurate)
+        if len(taken) > 1
+    }
+    likeliest = min(lost, key=lambda each: lost[each][0].mean(), default=found[0])
+    others = [lost[each] for each in found if each != likeliest]
+    if all(_likelier(lost[likeliest], other, _CERTAIN) for other in others):
+        return [likeliest]
+    if len(found) == 1 and _likelier(lost[likeliest], others[0], doubt):
+        found.append(likeliest)
+    return found
+
+
+def _alike(
+    taken: Mapping[Reading, np.ndarray],
+    labels: np.ndarray,
+    best: Reading,
+    outputs: str | None,
+) -> tuple[str, ...]:
+    """Return other kinds of pixels with which a model that works is as accurate, and as likely right."""
+    right = {each: raw.argmax(axis=1) == labels for each, raw in taken.items()}
+    if right[best].mean() <= words.MOST:
+        return ()
+    ours = _losses(taken[best], labels, outputs)
+    found = (
+        spelled(each[1])
+        for each, raw in taken.items()
+        if each[1] != best[1]
+        and not _righter(right[best], right[each], _LIKELY)
+        and not _likelier(ours[:1], _losses(raw, labels, outputs)[:1], _LIKELY)
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _righter(ours: np.ndarray, theirs: np.ndarray, deviations: float) -> bool:
+    gained, lost = (ours & ~theirs).sum(), (theirs & ~ours).sum()
+    return bool(gained - lost > deviations * np.sqrt(gained + lost))
+
+
+def _losses(raw: np.ndarray, labels: np.ndarray, outputs: str | None) -> tuple[np.ndarray, ...]:
+    """Return the losses (n,) as they are, and at the best temperature."""
+    logs = Predictions(raw, outputs_of(raw, outputs)).log_probabilities
+    return losses(logs, labels), losses(tempered(logs, labels), labels)
+
+
+def _likelier(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray], deviations: float) -> bool:
+    """Whether our losses are less by as many deviations, and by half as many at the best temperature.
+
+    The loss alone favours too small pixels, where those only scale the logits.
+    """
+    gains = [their - our for our, their in zip(ours, theirs, strict=True)]
+    return ours[0].mean() < _LIKELIER * theirs[0].mean() and all(
+        gain.mean() > needed * gain.std() / np.sqrt(len(gain))
+        for gain, needed in zip(gains, (deviations, deviations / 2), strict=False)
+    )
 
 
 def _trials(taken: Mapping[Reading, np.ndarray], labels: np.ndarray) -> dict[str, float]:

@@ -47,6 +47,7 @@ class Report:
             "input_shape": model.input_shape,
             "pixels": spelled(model.pixels),
             "trials": model.trials,
+            "as_accurate_with": model.alike,
             "broken": self.session.broken,
             "dataset": dataset.source.to_json(),
             "held_out_images": len(dataset.test_labels),

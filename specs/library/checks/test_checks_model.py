@@ -375,6 +375,34 @@ def test_pixels_that_are_no_clearly_better_change_nothing(nearest, mnist5k):
     assert open_model(useless, mnist5k).pixels == (0, 1)
 
 
+@pytest.mark.parametrize("pixels", [(0, 1), (-1, 1), STANDARDISED], ids=str)
+def test_of_pixels_that_are_as_accurate_the_likelier_ones_count(pixels, nearest, mnist5k):
+    """A network of ReLUs predicts the same labels for large pixels, and is wrong with confidence 1."""
+
+    def predict(images):
+        none, full = images.min(), images.max()
+        logits = nearest((images - none) / (full - none)) / 4
+        known = np.allclose((none, full), pixels)
+        return logits if known else 30 * np.eye(10)[logits.argmax(axis=1)]
+
+    model = open_model(predict, mnist5k)
+    assert model.pixels == pytest.approx(pixels)
+    assert "--pixels" not in model.interface
+
+
+def test_a_lower_loss_by_another_scale_of_the_logits_alone_changes_no_pixels(nearest, mnist5k):
+    """The pixels in [0, 1] stay, and what the model reads tells of the others."""
+
+    def unsure(images):
+        none, full = images.min(), images.max()
+        return nearest((images - none) / (full - none)) / (100 if full == 1 else 4)
+
+    model = open_model(unsure, mnist5k, outputs="logits")
+    assert (model.pixels, model.alike[:1]) == ((0, 1), ("0..255",))
+    assert run(model, mnist5k, only=["nll"]).to_json()["as_accurate_with"] == list(model.alike)
+    assert "classes; it is as accurate with 0..255, " in model.interface
+
+
 def test_pixels_that_cannot_be_told_apart_are_an_error(nearest, mnist5k):
     """The line shows the accuracies tried; naming the pixels settles it."""
 
