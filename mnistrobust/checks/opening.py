@@ -6,6 +6,7 @@ import stat
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -65,6 +66,9 @@ _TRIES = (
 _CERTAIN, _LIKELY = 4.0, 2.0  # standard deviations between two accuracies on the same digits
 _OTHER_CALLS = " If it wants uint8, or one image a call, name a function that does that for it."
 _SAME = 0.01  # of the digits predicted differently is no difference
+_LOST = 1e9  # the loss of infinite logits
+_MOST = 0.5  # of the digits: a model that fails for a few of them is read by the others
+_PART = 10  # images a call, to find those
 _LIKELIER = 0.8  # of another reading's loss, at most: those of trees differ clearly, and little
 
 Reading = tuple[str, Pixels]  # the name of a shape, and pixels
@@ -229,23 +233,12 @@ def _tried(
     shapes = [input_shape] if input_shape else shapes_of(stated)
     if not shapes:
         raise ModelError(f"{name}: it takes images of shape {stated}: expected {SIZE} pixels.")
-    taken: dict[Reading, np.ndarray] = {}
     refused: dict[str, ModelError] = {}
     for some, chunk in _TRIES:
         images, labels = (
             each[dataset.subset[some]] for each in (dataset.test_images, dataset.test_labels)
         )
-        for values in [pixels] if pixels else PIXELS:
-            for shape in shapes:
-                try:
-                    raw = _predicted(predict, images, shape, values, chunk)
-                except ModelError as error:
-                    refused.setdefault(shape, error)
-                    continue
-                same = (other for (_, tried), other in taken.items() if tried == values)
-                if not any(np.array_equal(raw, other, equal_nan=True) for other in same):
-                    taken[shape, values] = raw
-            shapes = list(dict.fromkeys(shape for shape, _ in taken)) or shapes
+        taken = _taken(predict, images, shapes, [pixels] if pixels else PIXELS, chunk, refused)
         if taken:
             break
     else:
@@ -253,7 +246,7 @@ def _tried(
     best = _contenders(taken, labels, _LIKELY, outputs)
     if len(best) > 1:
         more, answers = dataset.train_images[:_MORE], dataset.train_labels[:_MORE]
-        again = {each: _predicted(predict, more, *each, chunk) for each in best}
+        again = {each: _mostly(predict, more, *each, chunk) for each in best}
         best = _contenders(again, answers, _CERTAIN, outputs)
     trials = _trials(taken, labels)
     if len(best) > 1:
@@ -274,6 +267,36 @@ def _tried(
     )
 
 
+def _taken(
+    predict: Predict,
+    images: np.ndarray,
+    shapes: Sequence[str],
+    kinds: Sequence[Pixels],
+    chunk: int,
+    refused: dict[str, ModelError],
+) -> dict[Reading, np.ndarray]:
+    """Return the outputs of each reading that the model takes; `refused` gets a shape's first error."""
+    taken: dict[Reading, np.ndarray] = {}
+    raised: list[Reading] = []
+    for values in kinds:
+        for shape in shapes:
+            try:
+                raw = _predicted(predict, images, shape, values, chunk)
+            except ModelError as error:
+                refused.setdefault(shape, error)
+                raised.append((shape, values))
+                continue
+            same = (other for (_, tried), other in taken.items() if tried == values)
+            if not any(np.array_equal(raw, other, equal_nan=True) for other in same):
+                taken[shape, values] = raw
+        shapes = list(dict.fromkeys(shape for shape, _ in taken)) or shapes
+    for shape, values in raised if taken else ():
+        if shape in shapes:
+            with suppress(ModelError):
+                taken[shape, values] = _mostly(predict, images, shape, values, chunk)
+    return taken
+
+
 def _contenders(
     taken: Mapping[Reading, np.ndarray], labels: np.ndarray, doubt: float, outputs: str | None
 ) -> list[Reading]:
@@ -281,12 +304,16 @@ def _contenders(
 
     `doubt` is by how many standard deviations. Of as accurate ones, the likelier is better.
     """
-    top = {each: raw.argmax(axis=1) for each, raw in taken.items()}
-    order = sorted(taken, key=lambda each: (top[each] == labels).sum(), reverse=True)
+    known = {each: ~np.isnan(raw).any(axis=1) for each, raw in taken.items()}
+    most = [each for each in taken if known[each].mean() > _MOST] or list(taken)
+    top = {each: np.where(known[each], taken[each].argmax(axis=1), -1) for each in most}
+    order = sorted(most, key=lambda each: (top[each] == labels).sum(), reverse=True)
 
     def better(reading: Reading, deviations: float) -> bool:
-        """Whether the best is right more often, by the sign test."""
-        return _righter(top[order[0]] == labels, top[reading] == labels, deviations)
+        """Whether the best is right more often, by the sign test, where both are numbers."""
+        both = known[order[0]] & known[reading]
+        ours, theirs = (top[each][both] == labels[both] for each in (order[0], reading))
+        return _righter(ours, theirs, deviations)
 
     simple = sorted((each for each in order if each[1] in _SIMPLE), key=lambda each: each[1])
     if accuracy(top[order[0]], labels) <= words.MOST:
@@ -301,12 +328,12 @@ def _contenders(
         if not better(each, _CERTAIN):
             found = list(dict.fromkeys([*found, each]))
             break
-    lost = {
-        each: _losses(taken[each], labels, outputs)
-        for each in (*found, *as_accurate)
-        if len(taken) > 1
-    }
-    likeliest = min(lost, key=lambda each: lost[each][0].mean(), default=found[0])
+    close = list(dict.fromkeys([*found, *as_accurate]))
+    rows = np.logical_and.reduce([known[each] for each in close])
+    if len(close) == 1 or not rows.any():
+        return found
+    lost = {each: _losses(taken[each][rows], labels[rows], outputs) for each in close}
+    likeliest = min(lost, key=lambda each: float(lost[each][0].mean()))
     others = [lost[each] for each in found if each != likeliest]
     if all(_likelier(lost[likeliest], other, _CERTAIN) for other in others):
         return [likeliest]
@@ -319,20 +346,21 @@ def _alike(
     taken: Mapping[Reading, np.ndarray],
     labels: np.ndarray,
     best: Reading,
-    outputs: str | None,
+    stated: str | None,
 ) -> tuple[str, ...]:
     """Return other kinds of pixels with which a model that works is as accurate, and as likely right."""
-    right = {each: raw.argmax(axis=1) == labels for each, raw in taken.items()}
-    if right[best].mean() <= words.MOST:
+    if accuracy(taken[best].argmax(axis=1), labels) <= words.MOST:
         return ()
-    ours = _losses(taken[best], labels, outputs)
-    found = (
-        spelled(each[1])
-        for each, raw in taken.items()
-        if each[1] != best[1]
-        and not _righter(right[best], right[each], _LIKELY)
-        and not _likelier(ours[:1], _losses(raw, labels, outputs)[:1], _LIKELY)
-    )
+    found = []
+    for each, raw in taken.items():
+        both = ~np.isnan(taken[best]).any(axis=1) & ~np.isnan(raw).any(axis=1)
+        if each[1] == best[1] or both.mean() <= _MOST:
+            continue
+        ours, theirs = taken[best][both], raw[both]
+        right, less = (outputs.argmax(axis=1) == labels[both] for outputs in (ours, theirs))
+        lost, more = (_losses(outputs, labels[both], stated)[:1] for outputs in (ours, theirs))
+        if not (_righter(right, less, _LIKELY) or _likelier(lost, more, _LIKELY)):
+            found.append(spelled(each[1]))
     return tuple(dict.fromkeys(found))
 
 
@@ -344,7 +372,9 @@ def _righter(ours: np.ndarray, theirs: np.ndarray, deviations: float) -> bool:
 def _losses(raw: np.ndarray, labels: np.ndarray, outputs: str | None) -> tuple[np.ndarray, ...]:
     """Return the losses (n,) as they are, and at the best temperature."""
     logs = Predictions(raw, outputs_of(raw, outputs)).log_probabilities
-    return losses(logs, labels), losses(tempered(logs, labels), labels)
+    return tuple(
+        np.nan_to_num(losses(each, labels), nan=_LOST) for each in (logs, tempered(logs, labels))
+    )
 
 
 def _likelier(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray], deviations: float) -> bool:
@@ -409,3 +439,27 @@ def _predicted(
     if len({part.shape[1] for part in parts}) > 1:
         raise ModelError("it gave different numbers of classes for different images")
     return np.concatenate(parts)
+
+
+def _mostly(
+    predict: Predict, images: np.ndarray, shape: str, pixels: Pixels, chunk: int
+) -> np.ndarray:
+    """Return what `_predicted` does, and NaN for parts that make the model raise, if few do."""
+    with suppress(ModelError):
+        return _predicted(predict, images, shape, pixels, chunk)
+    starts = range(0, len(images), _PART)
+    parts: dict[int, np.ndarray] = {}
+    failed = 0
+    for start in starts:
+        part = images[start : start + _PART]
+        try:
+            parts[start] = _predicted(predict, part, shape, pixels, chunk)
+        except ModelError:
+            failed += len(part)
+            if failed > _MOST * len(images):
+                raise
+    classes = max(part.shape[1] for part in parts.values())
+    raw = np.full((len(images), classes), np.nan)
+    for start, part in parts.items():
+        raw[start : start + len(part), : part.shape[1]] = part
+    return raw

@@ -403,6 +403,26 @@ def test_a_lower_loss_by_another_scale_of_the_logits_alone_changes_no_pixels(nea
     assert "classes; it is as accurate with 0..255, " in model.interface
 
 
+@pytest.mark.parametrize("fails", ["raises", "NaN"])
+def test_an_image_that_fails_changes_no_pixels(fails, nearest, mnist5k):
+    """The model is read by the others, and a check tells of the failure."""
+
+    def predict(images):
+        light = images.reshape(len(images), 784).sum(axis=1) < 55
+        if fails == "raises" and light.any():
+            raise ValueError("too little ink")
+        logits = nearest(images / images.max()) if images.max() > 1 else nearest(images)
+        return np.where(light[:, None], np.nan, logits)
+
+    model = open_model(predict, mnist5k)
+    found = run(model, mnist5k, only=["finite_output", "clean_accuracy"])
+
+    assert model.pixels == (0, 1)
+    assert [each.status for each in found.results] == ["failed", "failed"]
+    reason = {"raises": "too little ink", "NaN": "NaN or infinity for "}[fails]
+    assert reason in found.results[1].reason
+
+
 def test_pixels_that_cannot_be_told_apart_are_an_error(nearest, mnist5k):
     """The line shows the accuracies tried; naming the pixels settles it."""
 
