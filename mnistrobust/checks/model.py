@@ -1,5 +1,6 @@
 """A model: whatever predicts logits or probabilities of ten digits for images."""
 
+import functools
 import importlib
 import inspect
 import sys
@@ -124,7 +125,10 @@ def callable_of(given: Any) -> Callable[[np.ndarray], Any]:
     """Return the first way of an object to predict a batch; ModelError where it has none."""
     if isinstance(given, type):
         raise ModelError("it is a class; name a function or a trained model")
-    owner = getattr(given, "__self__", given)  # of a method
+    inner = given
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    owner = getattr(inner, "__self__", inner)  # of a method
     predict_proba, decision_function, predict = (
         getattr(given, each, None) for each in ("predict_proba", "decision_function", "predict")
     )
@@ -136,9 +140,8 @@ def callable_of(given: Any) -> Callable[[np.ndarray], Any]:
         return getattr(given, "predict_on_batch", lambda images: given.predict(images, verbose=0))
     for function in (predict_proba, given, decision_function, predict):
         if callable(function):
-            by_class = (
-                function in (predict_proba, decision_function)
-                or getattr(function, "__name__", "") in _BY_CLASS
+            by_class = function in (predict_proba, decision_function) or (
+                function is given and getattr(inner, "__name__", "") in _BY_CLASS
             )
             return _in_order(function, owner) if by_class else function
     raise ModelError(f"it is no model: expected a callable, received {type(given).__name__}")

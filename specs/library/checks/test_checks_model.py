@@ -1,5 +1,6 @@
 """What a model returns, and how it is read: shapes, pixels, columns, kinds of scores."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -227,7 +228,8 @@ def test_columns_with_names_are_read_by_them(labels, nearest, mnist5k):
         return pandas.DataFrame(nearest(images)[:, numbers], columns=labels)
 
     images = mnist5k.test_images[:50]
-    for given in (Fitted(), Fitted().predict_proba, frame):
+    method = Fitted().predict_proba
+    for given in (Fitted(), method, partial(method), partial(partial(method)), frame):
         found = open_model(given, mnist5k, **NEAREST).predict(images)
         np.testing.assert_allclose(found, nearest(images), rtol=1e-5)
 
@@ -471,6 +473,17 @@ def test_a_model_that_is_no_better_than_chance_does_not_work(outputs, line, mnis
     assert [each.status for each in found.results] == ["passed", *["failed"] * 4]
     assert f"The model does not work: accuracy 0.1000 {'on clean digits'}" in found.session.broken
     assert line in found.session.broken
+
+
+@pytest.mark.parametrize(("step", "told"), [(1, True), (0, False)])
+def test_columns_in_another_order_are_named_as_the_cause(step, told, nearest, mnist5k):
+    """One order of them makes the model accurate; none does for a model that has learned nothing."""
+
+    def predict(images):
+        return np.roll(nearest(images), 1, axis=1) if step else np.eye(10)[[3] * len(images)]
+
+    broken = Session(open_model(predict, mnist5k, **NEAREST), mnist5k).broken
+    assert ("its columns may not be in the order 0 to 9: in another it is 0.7990" in broken) is told
 
 
 def test_a_model_that_works_is_not_called_broken(nearest, mnist5k):
