@@ -32,7 +32,7 @@ from mnistrobust.checks.model import (
     spelled,
     stated_shape,
 )
-from mnistrobust.checks.outputs import ModelError, checked_outputs, naming, outputs_of
+from mnistrobust.checks.outputs import ModelError, check_scale, checked_outputs, naming, outputs_of
 from mnistrobust.checks.session import Predictions
 from mnistrobust.data import Dataset, standing
 from mnistrobust.errors import cause, unknown
@@ -243,6 +243,9 @@ def _tried(
             break
     else:
         raise _refusal(refused)
+    if outputs is None:
+        with naming(name):
+            check_scale(next(iter(taken.values())))
     best = _contenders(taken, labels, _LIKELY, outputs)
     if len(best) > 1:
         more, answers = dataset.train_images[:_MORE], dataset.train_labels[:_MORE]

@@ -15,6 +15,7 @@ from mnistrobust.errors import UsageError
 PROBABILITIES, LOGITS, LOG_PROBABILITIES = "probabilities", "logits", "log-probabilities"
 CLASSES = (10, 11)
 SUM_TOLERANCE = 1e-3  # sums of ten probabilities in float16 are off by less
+_ROUNDING = 10  # that ten whole numbers lose at most
 _WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "noise"]
 _LONGEST = 300  # characters of an error that is not ours
 _CODES = re.compile(r"\x1b\[[\d;]*m")  # colours of a terminal
@@ -121,6 +122,20 @@ def outputs_of(raw: np.ndarray, stated: str | None = None) -> str:
         sums = np.exp(values).sum(axis=1)
         ones = (np.abs(sums - 1) < SUM_TOLERANCE).all()
     return LOG_PROBABILITIES if ones and len(values) else LOGITS
+
+
+def check_scale(raw: np.ndarray) -> None:
+    """Raise ModelError for rows of outputs that are percentages, or probabilities of 255 steps."""
+    values = raw[~np.isnan(raw).any(axis=1)].astype(np.float64)
+    rounding = _ROUNDING * bool((values == np.rint(values)).all())
+    for whole in (100, 255):
+        with np.errstate(over="ignore", invalid="ignore"):
+            gaps = np.abs(values.sum(axis=1) - whole)
+        if len(values) and (values >= 0).all() and (gaps <= rounding + whole * SUM_TOLERANCE).all():
+            raise ModelError(
+                f"its scores of each image sum to {whole}: divide them by {whole}, which makes them "
+                f"probabilities, or say --logits"
+            )
 
 
 def _unpacked(given: Any) -> Any:

@@ -8,7 +8,7 @@ from numpy.lib import format as npy
 from mnistrobust.checks.child import Child
 from mnistrobust.checks.inputs import FAMILIES, inputs_named
 from mnistrobust.checks.model import Model
-from mnistrobust.checks.outputs import ModelError, outputs_of
+from mnistrobust.checks.outputs import ModelError, check_scale, naming, outputs_of
 from mnistrobust.data import Dataset
 from mnistrobust.errors import UsageError
 from mnistrobust.files import regular, whole, write_whole
@@ -65,5 +65,8 @@ def recorded(file: Child, name: str, dataset: Dataset, *, outputs: str | None = 
     widths = {array.shape[1] for array in arrays.values()}
     if len(widths) > 1:
         raise ModelError(f"{name}: the sets have different numbers of classes: {sorted(widths)}.")
+    if outputs is None:
+        with naming(name):
+            check_scale(arrays["clean"])
     kind = outputs_of(arrays["clean"], outputs)
     return Model(name=name, outputs=kind, classes=widths.pop(), recorded=arrays)

@@ -95,6 +95,34 @@ def test_what_is_stated_of_recorded_outputs_counts(stated, kind, few):
     assert predictions.recorded(file, "m", few, outputs=stated).outputs == kind
 
 
+@pytest.mark.parametrize(
+    ("outputs", "whole"),
+    [
+        (100 * predicting(LABELS), 100),
+        (np.rint(255 * predicting(LABELS)).astype(np.uint8), 255),
+        (101 * predicting(LABELS), None),
+        (100 * predicting(LABELS) - 1, None),
+    ],
+    ids=["percentages", "uint8", "another sum", "negative"],
+)
+def test_percentages_are_no_logits(outputs, whole, few):
+    """As such they would be far too confident; --logits takes them as what they are not."""
+
+    def predict(images):
+        return np.resize(outputs, (len(images), 10))
+
+    for given in (None, LOGITS):
+        if whole is None or given:
+            assert open_model(predict, few, outputs=given).outputs == LOGITS
+        else:
+            line = f"predict: its scores of each image sum to {whole}: divide them by {whole}"
+            with pytest.raises(ModelError, match=line):
+                open_model(predict, few)
+            file = SimpleNamespace(recorded=lambda _, n: predict(range(n)))
+            with pytest.raises(ModelError, match=f"m: its scores .* sum to {whole}"):
+                predictions.recorded(file, "m", few)
+
+
 @pytest.mark.parametrize("kind", [PROBABILITIES, LOG_PROBABILITIES, LOGITS])
 def test_an_image_of_nan_says_nothing_about_outputs(kind):
     """What the others hold counts; a check tells of the NaN."""
