@@ -168,7 +168,7 @@ def _of_torch(module: Any, function: Callable[[Any], Any], torch: Any) -> Callab
         with torch.no_grad():
             try:
                 return function(torch.from_numpy(images).to(one.device, one.dtype))
-            except TypeError:
+            except (TypeError, AttributeError, AssertionError, ValueError):
                 if function is module:
                     raise
                 return function(images)  # a method of the user's own may take an array

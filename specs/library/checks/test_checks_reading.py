@@ -271,7 +271,7 @@ def test_offset_noise_is_eight_draws_of_the_digits(few):
 
 
 def test_a_pytorch_module_predicts_in_evaluation_mode(monkeypatch):
-    """Dropout and batch statistics are off, and no gradient is kept."""
+    """Dropout and batch statistics are off, no gradient is kept, and a method may take arrays."""
 
     class Module:
         training, parameters = True, lambda _: iter(())
@@ -294,3 +294,17 @@ def test_a_pytorch_module_predicts_in_evaluation_mode(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", torch)
 
     assert callable_of(Module())("images") == (("images", "here", "half"), False, False)
+
+    class OfArrays(Module):
+        def predict_proba(self, images):
+            if isinstance(images, tuple):  # a tensor, here
+                raise self.error
+            return images
+
+    model = OfArrays()
+    for kind in (TypeError, AttributeError, AssertionError, ValueError):
+        model.error = kind()
+        assert callable_of(model)("images") == "images"
+    model.error = RuntimeError("of a layer")
+    with pytest.raises(RuntimeError, match="of a layer"):
+        callable_of(model)("images")
