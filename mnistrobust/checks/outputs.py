@@ -64,16 +64,15 @@ def checked_outputs(given: Any, n: int) -> np.ndarray:
     A container of one array is that array; axes of length 1 are dropped; named columns are put in the order of
     the digits; what is masked is NaN; float64 stays.
     """
-    given = _unpacked(given)
+    given = _unpacked(given, n)
     several = isinstance(given, tuple | list) and n != len(given) > 0 and _dimensions(given[0]) > 1
     if isinstance(given, Mapping) or several:
         raise ModelError(f"expected an array, received {_kind(given)}: return one of them")
     columns = getattr(given, "columns", None)
     try:
-        if hasattr(given, "detach"):  # PyTorch's; NumPy has no bfloat16
-            given = given.detach().cpu()
-            given = (given.float() if given.dtype.itemsize == 2 else given).numpy()
-        values = np.asanyarray(given)
+        if isinstance(given, tuple | list) and any(hasattr(row, "detach") for row in given):
+            given = [_array(row) for row in given]
+        values = np.asanyarray(_array(given))
         if values.dtype == object or values.dtype.name == "bfloat16":
             values = values.astype(np.float64)
     except (ValueError, TypeError) as error:
@@ -138,10 +137,18 @@ def check_scale(raw: np.ndarray) -> None:
             )
 
 
-def _unpacked(given: Any) -> Any:
+def _array(given: Any) -> Any:
+    if not hasattr(given, "detach"):
+        return given
+    tensor = given.detach().cpu()  # PyTorch's; NumPy has no bfloat16
+    return (tensor.float() if tensor.dtype.itemsize == 2 else tensor).numpy()
+
+
+def _unpacked(given: Any, n: int) -> Any:
     while isinstance(given, Mapping | tuple | list) and len(given) == 1:
         (inner,) = given.values() if isinstance(given, Mapping) else given
-        if isinstance(given, list) and _dimensions(inner) < 2:  # the row of one image
+        row = _dimensions(inner) < 2 if isinstance(given, list) else n == _dimensions(inner) == 1
+        if row and not isinstance(given, Mapping):  # of one image
             break
         given = inner
     return given

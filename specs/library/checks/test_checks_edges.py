@@ -9,7 +9,7 @@ from mnistrobust.checks import check, page
 from mnistrobust.checks import report as reports
 from mnistrobust.checks.bounds import bounded
 from mnistrobust.checks.check import Check
-from mnistrobust.checks.inputs import FAMILIES, OUTLIERS
+from mnistrobust.checks.inputs import FAMILIES, OUTLIERS, inputs_named
 from mnistrobust.checks.model import Model
 from mnistrobust.checks.outputs import (
     LOGITS,
@@ -108,6 +108,18 @@ def test_a_tenth_less_is_no_more_than_a_tenth_whatever_the_rounding(before, few)
     kept = {"clean": right(before), "threshold": right(before - 2)}
 
     assert judged(few, "threshold_accuracy", kept).results[0].status == check.PASSED
+
+
+def test_probabilities_of_bfloat16_are_rounded_more(few):
+    """Eight bits of each move a sum of ten by up to 0.004; float32 values have no such excuse."""
+    name = "probabilities_sum_to_one"
+    exact = np.resize(np.float32([0.75, 0.25 + 2**-9, *[0] * 8]), (10_000, 10))
+    for outputs, status in (
+        (exact, "passed"), (exact + np.float32(1e-7), "failed"), (exact * 1.25, "failed"),
+    ):  # fmt: skip
+        sizes = {each: len(inputs_named(each, few).images) for each in FAMILIES}
+        recorded = {each: outputs[:size] for each, size in sizes.items()}
+        assert judged(few, name, recorded).results[0].status == status
 
 
 def test_every_bounded_check_has_its_edge():

@@ -295,6 +295,27 @@ def test_a_tensor_of_half_precision_is_widened_first(size):
     assert checked_outputs(Tensor(), 10)[0, 0] == {2: 1, 4: 3}[size]
 
 
+def test_rows_of_one_image_or_of_tensors_are_an_array():
+    """A tuple of one row is no container, and the conversion of a tensor with a gradient is ours."""
+
+    class Row:
+        dtype, shape = np.dtype(np.float32), (10,)
+        detach = cpu = lambda _: SimpleNamespace(cpu=lambda: Plain)
+
+        def __array__(self, *_, **__):
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+    class Plain:
+        dtype, numpy = np.dtype(np.float32), lambda: np.eye(10)[3]
+
+    for given in ((np.eye(10)[3],), [np.eye(10)[3]], (Row(),), [Row()]):
+        np.testing.assert_array_equal(checked_outputs(given, 1), np.eye(10)[[3]])
+    for given in ([Row()] * 2, (Row(),) * 2):
+        np.testing.assert_array_equal(checked_outputs(given, 2), np.eye(10)[[3, 3]])
+    with pytest.raises(ModelError, match="these look like labels"):
+        checked_outputs((np.arange(5),), 5)
+
+
 def test_an_input_shape_that_is_named_counts(mnist5k):
     """Where the model would take another one, too."""
 
