@@ -116,15 +116,29 @@ def imported(target: str) -> Any:
                 for name, each in own.items()
             }
             known = ", ".join(sorted(own, key=imports.__getitem__)[:10])
-            raise ModelError(f"{module} has no {part!r}; it has: {known or 'nothing'}")
+            raise ModelError(
+                f"{module} has no {part!r}; it has: {known or 'nothing'}{_hidden(module, here)}"
+            )
         given = getattr(given, part)
     return given
+
+
+def _hidden(module: str, here: str) -> str:
+    """Return which module was found instead of the one in the working directory, if any was."""
+    name = module.partition(".")[0]
+    found = getattr(sys.modules[name], "__file__", None)
+    own = Path(here, f"{name}.py")
+    if not own.is_file() or (found and Path(found).resolve() == own.resolve()):
+        return ""
+    return f"; {own.name} here is hidden by {found or 'a module of Python itself'}: rename it"
 
 
 def callable_of(given: Any) -> Callable[[np.ndarray], Any]:
     """Return the first way of an object to predict a batch; ModelError where it has none."""
     if isinstance(given, type):
         raise ModelError("it is a class; name a function or a trained model")
+    if inspect.iscoroutinefunction(given):
+        raise ModelError("it is an async function; name one that returns scores when it is called")
     inner = given
     while isinstance(inner, functools.partial):
         inner = inner.func

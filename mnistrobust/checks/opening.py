@@ -65,6 +65,9 @@ _TRIES = (
 )
 _CERTAIN, _LIKELY = 4.0, 2.0  # standard deviations between two accuracies on the same digits
 _OTHER_CALLS = " If it wants uint8, or one image a call, name a function that does that for it."
+_NOT_THE_CALL = re.compile(
+    r" raised (?:SystemExit|RecursionError|KeyboardInterrupt|NotFittedError)|unhashable|keyword"
+)
 _SAME = 0.01  # of the digits predicted differently is no difference
 _LOST = 1e9  # the loss of infinite logits
 _MOST = 0.5  # of the digits: a model that fails for a few of them is read by the others
@@ -196,7 +199,7 @@ def _check_file(given: str) -> None:
     try:
         status = Path(given).stat()
     except FileNotFoundError as error:
-        raise ModelError(f"{given}: no such file; {EXPECTED}.") from error
+        raise ModelError(f"{given}: {_instead(given) or f'no such file; {EXPECTED}'}.") from error
     except (OSError, ValueError) as error:
         raise ModelError(f"{given}: {cause(error)}.") from error
     if stat.S_ISDIR(status.st_mode):
@@ -218,6 +221,25 @@ def _recorded_here(path: Path, arch: str | None) -> Any:
             )
         file = formats.load(path, None, trust=False, framework=lambda: None)
     return SimpleNamespace(holds_predictions=True, name=path.name, recorded=file.recorded_for)
+
+
+def _instead(given: str) -> str:
+    """Return what to name instead of a.b.name, a/b.py:name or a-b:name; nothing where no a/b.py is."""
+    module, colon, name = given.partition(":")
+    if not colon:
+        module, _, name = given.rpartition(".")
+    file = Path(module if module.endswith(".py") else f"{module.replace('.', '/')}.py")
+    with suppress(OSError, ValueError):
+        if not name or not file.is_file():
+            return ""
+        parts = file.with_suffix("").parts
+        if all(part.isidentifier() for part in parts):
+            return f"expected a module; name {'.'.join(parts)}:{name}"
+        if file.stem.isidentifier():
+            return f"expected a module; name {file.stem}:{name} in its own folder"
+        fit = re.sub(r"\W", "_", file.stem)
+        return f"{file.name} cannot be imported under this name; rename it, as {fit}.py"
+    return ""
 
 
 def _tried(
@@ -407,8 +429,10 @@ def _refusal(refused: dict[str, ModelError]) -> ModelError:
     counts = Counter(kinds.values())
     shapes = list(refused) if len(counts) == 1 else reversed(refused)
     shape = min(shapes, key=lambda each: counts[kinds[each]])
-    others = f"; others with --input-shape: {', '.join(refused)}" if len(counts) > 1 else ""
-    hint = _OTHER_CALLS if " raised " in str(refused[shape]) else ""
+    rest = ", ".join(each for each in refused if kinds[each] != kinds[shape])
+    others = f"; others with --input-shape: {rest}" if rest else ""
+    raised = " raised " in str(refused[shape]) and not _NOT_THE_CALL.search(str(refused[shape]))
+    hint = _OTHER_CALLS if raised else ""
     if "positional argument" in str(refused[shape]):
         hint = " A function that trains is no model: name the model, or compare with --seeds K."
     on = f"for {_TRIED} float32 images of shape {shape}"

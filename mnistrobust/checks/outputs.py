@@ -73,6 +73,8 @@ def checked_outputs(given: Any, n: int) -> np.ndarray:
         if isinstance(given, tuple | list) and any(hasattr(row, "detach") for row in given):
             given = [_array(row) for row in given]
         values = np.asanyarray(_array(given))
+        if values.dtype == object and values.size and isinstance(values.flat[0], str):
+            values = values.astype(str)
         if values.dtype == object or values.dtype.name == "bfloat16":
             values = values.astype(np.float64)
     except (ValueError, TypeError) as error:
@@ -82,7 +84,11 @@ def checked_outputs(given: Any, n: int) -> np.ndarray:
     numbers = values.dtype.kind in "biuf"
     if not numbers or values.shape not in {(n, classes) for classes in CLASSES}:
         single = values.shape in {(n,), (n, 1)}
-        hint = "; these look like labels: name what gives scores" if single and numbers else ""
+        hint = (
+            "; these look like labels: name what gives scores"
+            if single and values.dtype.kind in "biufSU"
+            else ""
+        )
         if numbers and values.size in CLASSES:
             hint = "; these look like one image's: name a function that calls it for each"
         received = f"{values.shape} of {values.dtype}" if values.shape else _kind(given)

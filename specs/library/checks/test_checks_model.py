@@ -12,6 +12,7 @@ from mnistrobust.checks.outputs import ModelError, checked_outputs, said
 from mnistrobust.checks.run import run
 from mnistrobust.checks.session import Session
 
+WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 STANDARDISED = (-0.1307 / 0.3081, (1 - 0.1307) / 0.3081)
 
 
@@ -91,6 +92,10 @@ def with_classes(*classes):
     )()
 
 
+async def asynchronous(images):
+    return images
+
+
 def raising(error):
     def predict(_):
         raise error
@@ -130,6 +135,9 @@ class Unfitted:
         (of_array(lambda outputs: outputs[:, :1]), "look like labels"),
         (of_array(lambda outputs: np.broadcast_to(outputs[:, :1], (len(outputs), 10**9))), "1000000000"),
         (of_array(lambda outputs: {"a": outputs, "b": outputs}), "received a dict of a, b"),
+        (of_array(lambda outputs: np.array(WORDS)[outputs.argmax(axis=1)]), "look like labels"),
+        (of_array(lambda outputs: np.array(WORDS, object)[outputs.argmax(axis=1)]), "look like labels"),
+        (asynchronous, "it is an async function; name one that returns scores"),
         (of_array(lambda outputs: outputs[0]), "these look like one image's: name a function"),
         (of_array(iter), "received "),
         (of_array(lambda _: None), "received NoneType"),
@@ -142,13 +150,44 @@ class Unfitted:
         (Unfitted, "it is a class; name a function or a trained model"),
         (lambda _: np.linalg.inv(np.zeros((2, 2))), r"Singular matrix \(test_checks_model.py:\d+\)"),
     ],
-    ids=range(18),
+    ids=range(21),
 )  # fmt: skip
 def test_what_is_no_model_is_one_line(model, line, mnist5k):
     """Without digits for columns, without an array, or raising anything at all."""
     with pytest.raises(ModelError, match=line) as caught:
         open_model(model, mnist5k)
     assert "\n" not in str(caught.value)
+
+
+class NotFittedError(ValueError):
+    """As scikit-learn's."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SystemExit(3), RecursionError(), NotFittedError(), TypeError("unhashable type: 'ndarray'"),
+        TypeError("predict() got an unexpected keyword argument 'verbose'"),
+        TypeError("predict() missing 1 required keyword-only argument: 'k'"),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_what_no_other_call_mends_has_no_such_hint(error, mnist5k):
+    """Neither uint8 nor one image a call helps, nor the shape that was tried."""
+
+    def predict(images):
+        if images.ndim == 2:
+            raise error
+        raise ValueError(f"of {images.ndim} axes")
+
+    for model, hinted in ((raising(error), False), (raising(ValueError()), True)):
+        with pytest.raises(ModelError) as caught:
+            open_model(model, mnist5k)
+        assert ("If it wants uint8" in str(caught.value)) is hinted
+    with pytest.raises(
+        ModelError, match=r"784.*others with --input-shape: 28x28, 28x28x1, 1x28x28"
+    ):
+        open_model(predict, mnist5k)
 
 
 @pytest.mark.parametrize("place", [299, 5])
@@ -198,7 +237,6 @@ def test_a_buffer_that_a_model_uses_again_harms_nothing(mnist5k):
 
 
 NEAREST = {"input_shape": "784", "pixels": (0, 1), "outputs": "logits"}
-WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
 @pytest.mark.parametrize(

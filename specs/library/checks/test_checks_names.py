@@ -53,6 +53,39 @@ def test_what_a_module_lacks_is_told_apart(tmp_path, monkeypatch):
             imported(missing)
 
 
+def test_a_name_of_another_form_is_told_the_right_one(tmp_path, monkeypatch):
+    """A path, dots alone, and a file whose name no import takes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for file in ("my-model.py", "folder/mine.py"):
+        (tmp_path / file).touch()
+    for given, line in (
+        ("folder/mine.py:predict", "expected a module; name folder.mine:predict."),
+        ("folder.mine.predict", "expected a module; name folder.mine:predict."),
+        (f"{tmp_path}/folder/mine.py:net", "expected a module; name mine:net in its own folder."),
+        ("my-model:net", "my-model.py cannot be imported under this name; rename it, as my_model.py."),
+        ("folder/gone.py:net", "no such file; expected package.module:predict"),
+    ):  # fmt: skip
+        with pytest.raises(ModelError) as caught:
+            check_given(given)
+        assert str(caught.value).startswith(f"{given}: {line}")
+
+
+def test_a_module_that_hides_the_users_is_named(tmp_path, monkeypatch):
+    """Python's own, and installed ones that are imported first."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name in ("random.py", "sys.py"):
+        with pytest.raises(ModelError) as caught:
+            imported(f"{name.removesuffix('.py')}:predict")
+        assert "hidden" not in str(caught.value)
+        (tmp_path / name).write_text("def predict(x): pass\n", "utf-8")
+    with pytest.raises(ModelError, match=r"; random.py here is hidden by .*random.py: rename it$"):
+        imported("random:predict")
+    with pytest.raises(ModelError, match=r"; sys.py here is hidden by a module of Python itself"):
+        imported("sys:predict")
+
+
 def test_of_many_objects_the_last_are_told(tmp_path, monkeypatch):
     """A model is made of what stands above it."""
     lines = [f"def part{n}(x):\n    return x\n" for n in range(9)]
