@@ -73,6 +73,7 @@ _WHERE: dict[int | None, str] = {  # of an error that names no file
     **dict.fromkeys(_UNWRITTEN, "standard output"),
     errno.ENOENT: "the current folder",  # which was removed
 }
+_KEPT = " What is finished is kept: run the same command to go on."
 _INTERRUPTED = 130
 _NOBODY_READS = 141  # as a shell says of SIGPIPE; 1 would be a check that fails
 _WrongUsageError: Any = typer.BadParameter.__base__  # click's own, wherever typer keeps it
@@ -137,5 +138,6 @@ def _run() -> int:
     except KeyboardInterrupt:
         code = _INTERRUPTED
     if code == _INTERRUPTED:
-        say("Interrupted. What is finished is kept: run the same command to go on.")
+        kept = "" if sys.argv[1:2] == ["check"] else _KEPT
+        say(f"Interrupted.{kept}")
     return code or 0

@@ -183,6 +183,18 @@ def test_an_interrupt_while_a_command_is_imported_has_its_code(monkeypatch):
         assert ignored == [(signal.SIGINT, signal.SIG_IGN)] * times, "a second one at the exit"
 
 
+def test_an_interrupted_check_keeps_nothing(command, surroundings):
+    """It starts anew, whatever other commands keep."""
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    surroundings.setattr("mnistrobust.checks.opening.check_given", interrupt)
+    ended = command("check", "m:predict")
+
+    assert (ended.code, ended.error) == (130, "mnistrobust: Interrupted.")
+
+
 def test_a_warning_in_a_command_is_one_line(command, surroundings, capsys):
     """Without the line of code it comes from."""
     surroundings.setattr(warnings, "showwarning", None)
