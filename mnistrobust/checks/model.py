@@ -146,8 +146,8 @@ def callable_of(given: Any) -> Callable[[np.ndarray], Any]:
     predict_proba, decision_function, predict = (
         getattr(given, each, None) for each in ("predict_proba", "decision_function", "predict")
     )
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(owner, torch.nn.Module):
+    torch: Any = sys.modules.get("torch")
+    if hasattr(torch, "nn") and isinstance(owner, torch.nn.Module):  # else the user's own torch.py
         return _of_torch(owner, predict_proba or given, torch)
     if predict_proba is None and "verbose" in _parameters(predict):
         # which, other than `predict`, makes no data set of each batch: 20 times as fast

@@ -270,6 +270,13 @@ def test_offset_noise_is_eight_draws_of_the_digits(few):
     assert labels.tolist() == DRAWS.tolist()
 
 
+def test_a_module_of_the_users_may_be_called_torch(monkeypatch):
+    """What has no layers is not PyTorch."""
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(predict=len))
+
+    assert callable_of(len) is len
+
+
 def test_a_pytorch_module_predicts_in_evaluation_mode(monkeypatch):
     """Dropout and batch statistics are off, no gradient is kept, and a method may take arrays."""
 
