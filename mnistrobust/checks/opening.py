@@ -220,6 +220,9 @@ def _recorded_here(path: Path, arch: str | None) -> Any:
                 "that loads it and predicts"
             )
         file = formats.load(path, None, trust=False, framework=lambda: None)
+        archive: Any = file.recorded
+        with archive:  # here no process ends, which would close it
+            file = replace(file, recorded=dict(archive))
     return SimpleNamespace(holds_predictions=True, name=path.name, recorded=file.recorded_for)
 
 
@@ -357,12 +360,12 @@ def _contenders(
     rows = np.logical_and.reduce([known[each] for each in close])
     if len(close) == 1 or not rows.any():
         return found
-    lost = {each: _losses(taken[each][rows], labels[rows], outputs) for each in close}
-    likeliest = min(lost, key=lambda each: float(lost[each][0].mean()))
-    others = [lost[each] for each in found if each != likeliest]
-    if all(_likelier(lost[likeliest], other, _CERTAIN) for other in others):
+    logs = {each: _logs(taken[each][rows], outputs) for each in close}
+    likeliest = min(logs, key=lambda each: float(_losses(logs[each], labels[rows]).mean()))
+    others = [logs[each] for each in found if each != likeliest]
+    if all(_likelier(logs[likeliest], other, labels[rows], _CERTAIN) for other in others):
         return [likeliest]
-    if len(found) == 1 and _likelier(lost[likeliest], others[0], doubt):
+    if len(found) == 1 and _likelier(logs[likeliest], others[0], labels[rows], doubt):
         found.append(likeliest)
     return found
 
@@ -383,8 +386,10 @@ def _alike(
             continue
         ours, theirs = taken[best][both], raw[both]
         right, less = (outputs.argmax(axis=1) == labels[both] for outputs in (ours, theirs))
-        lost, more = (_losses(outputs, labels[both], stated)[:1] for outputs in (ours, theirs))
-        if not (_righter(right, less, _LIKELY) or _likelier(lost, more, _LIKELY)):
+        if _righter(right, less, _LIKELY):
+            continue
+        lost, more = (_losses(_logs(outputs, stated), labels[both]) for outputs in (ours, theirs))
+        if not _less(lost, more, _LIKELY):
             found.append(spelled(each[1]))
     return tuple(dict.fromkeys(found))
 
@@ -394,24 +399,33 @@ def _righter(ours: np.ndarray, theirs: np.ndarray, deviations: float) -> bool:
     return bool(gained - lost > deviations * np.sqrt(gained + lost))
 
 
-def _losses(raw: np.ndarray, labels: np.ndarray, outputs: str | None) -> tuple[np.ndarray, ...]:
-    """Return the losses (n,) as they are, and at the best temperature."""
-    logs = Predictions(raw, outputs_of(raw, outputs)).log_probabilities
-    return tuple(
-        np.nan_to_num(losses(each, labels), nan=_LOST) for each in (logs, tempered(logs, labels))
-    )
+def _logs(raw: np.ndarray, outputs: str | None) -> np.ndarray:
+    return Predictions(raw, outputs_of(raw, outputs)).log_probabilities
 
 
-def _likelier(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray], deviations: float) -> bool:
-    """Whether our losses are less by as many deviations, and by half as many at the best temperature.
+def _losses(logs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return np.asarray(np.nan_to_num(losses(logs, labels), nan=_LOST))
+
+
+def _likelier(ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray, deviations: float) -> bool:
+    """Whether our loss is less by as many deviations, and by half as many at the best temperature.
 
     The loss alone favours too small pixels, where those only scale the logits.
     """
-    gains = [their - our for our, their in zip(ours, theirs, strict=True)]
-    return ours[0].mean() < _LIKELIER * theirs[0].mean() and all(
-        gain.mean() > needed * gain.std() / np.sqrt(len(gain))
-        for gain, needed in zip(gains, (deviations, deviations / 2), strict=False)
-    )
+    if not _less(_losses(ours, labels), _losses(theirs, labels), deviations):
+        return False
+    our, their = (_losses(tempered(logs, labels), labels) for logs in (ours, theirs))
+    return _gains(our, their, deviations / 2)
+
+
+def _less(ours: np.ndarray, theirs: np.ndarray, deviations: float) -> bool:
+    """Whether losses (n,) are clearly less, and not just a little."""
+    return bool(ours.mean() < _LIKELIER * theirs.mean()) and _gains(ours, theirs, deviations)
+
+
+def _gains(ours: np.ndarray, theirs: np.ndarray, deviations: float) -> bool:
+    gain = theirs - ours
+    return bool(gain.mean() > deviations * gain.std() / np.sqrt(len(gain)))
 
 
 def _trials(taken: Mapping[Reading, np.ndarray], labels: np.ndarray) -> dict[str, float]:

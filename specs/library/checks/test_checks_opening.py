@@ -340,12 +340,15 @@ def test_on_windows_a_model_file_is_one_line(windows, few):
 
 
 def test_on_windows_predictions_are_read_by_this_process(windows, few, monkeypatch):
-    """They are data, and no code."""
+    """They are data, and no code; the file is closed."""
     monkeypatch.setattr(predictions, "FAMILIES", ("clean", "inverted"))
+    load, opened = np.load, []
+    monkeypatch.setattr(np, "load", lambda *a, **how: opened.append(load(*a, **how)) or opened[-1])
     rows = np.eye(10)[few.test_labels]
     written(windows, {"p.npz": hostile.npz_bytes(clean=rows, inverted=rows)})
 
     assert open_model("p.npz", few).recorded["inverted"].tolist() == rows.tolist()
+    assert [each.zip for each in opened] == [None]
     written(windows, {"p.npz": hostile.npz_bytes(clean=rows)})
     assert "no predictions for the set 'inverted'; expected" in refusal("p.npz", few)
 
