@@ -53,9 +53,11 @@ def said(error: BaseException) -> str:
 
 def _place(error: BaseException) -> str:
     """Return the last line of the user's own code that an error passed, or nothing."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [each for each in frames if not each.filename.startswith(_NOT_THEIRS)]
-    return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    own = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):  # its source is not read
+        file = frame.f_code.co_filename
+        own = own if file.startswith(_NOT_THEIRS) else f" ({Path(file).name}:{line})"
+    return own
 
 
 def checked_outputs(given: Any, n: int) -> np.ndarray:
