@@ -136,7 +136,7 @@ def motion_blur(images: np.ndarray, dose: float, rng: np.random.Generator) -> np
 )
 def pixelate(images: np.ndarray, dose: float, _: np.random.Generator) -> np.ndarray:
     """Average over larger pixels."""
-    count = int(SIDE * (1 - dose))
+    count = int(SIDE * (1 - dose) + 1e-9)  # rounding must not lose a row more
     edges = np.linspace(0, SIDE, count + 1)
     below, above = np.arange(SIDE), np.arange(1, SIDE + 1)
     overlap = np.minimum(edges[1:, None], above) - np.maximum(edges[:-1, None], below)

@@ -199,6 +199,14 @@ def test_hardly_any_of_a_perturbation_is_hardly_a_change(name, dose):
     np.testing.assert_allclose(after, images, atol=3e-3)  # half a level, and a row less
 
 
+@pytest.mark.parametrize("rows", range(2, 29))
+def test_pixelate_leaves_as_many_rows_as_its_dose_says(rows):
+    """A share of k rows of 28 is k rows, also where a float falls short of it."""
+    after = geometry.pixelate(np.eye(28)[None], 1 - rows / 28, None)
+
+    assert np.linalg.matrix_rank(after[0]) == rows
+
+
 def test_a_motion_of_a_pixel_is_seen_from_two_places():
     """A quarter of a pixel to either side, along a level line: no more of them, and no fewer."""
     dot = np.zeros((1, 28, 28))
