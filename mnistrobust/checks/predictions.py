@@ -47,7 +47,8 @@ def export(dataset: Dataset, folder: Path) -> list[Path]:
                     images = inputs_named(name, dataset).images
                     npy.write_array(member, images, allow_pickle=False)
     except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}; name another folder.") from error
+        why = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
+        raise UsageError(f"{folder}: {why}; name another folder.") from error
     return [inputs, text]
 
 

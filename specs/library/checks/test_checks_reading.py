@@ -180,6 +180,8 @@ def test_an_export_replaces_only_its_own_files(name, few, tmp_path, monkeypatch)
 
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text("utf-8").startswith("mine")
+    with pytest.raises(UsageError, match=f"{name}: it is no folder; name another folder"):
+        predictions.export(few, tmp_path / name)
 
 
 def test_the_shape_with_the_most_accurate_predictions_is_taken(few):
