@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from mnistrobust.checks.model import stated_shape
-from mnistrobust.checks.opening import open_model, shapes_of
+from mnistrobust.checks.opening import open_model
 from mnistrobust.checks.outputs import ModelError, checked_outputs, said
+from mnistrobust.checks.reading import shapes_of
 from mnistrobust.checks.run import run
 from mnistrobust.checks.session import Session
 
