@@ -66,8 +66,8 @@ def half_probabilities(good):
     return lambda images: softmax(good(images)) / 2
 
 
-def percentages(good):
-    return lambda images: 100 * softmax(good(images))
+def per_mille(good):
+    return lambda images: 1000 * softmax(good(images))
 
 
 def position_dependent(good):
@@ -126,7 +126,7 @@ BREAKS = {
     swapped_labels: ("clean_accuracy", "every_digit"),
     shifted_labels: ("clean_accuracy", "every_digit"),
     half_probabilities: ("probabilities_sum_to_one",),
-    percentages: ("nll", "brier"),
+    per_mille: ("nll", "brier"),
     position_dependent: ("batch_invariance", "order_invariance"),
     last_prediction_of_that_size: ("batch_invariance", "order_invariance", "clean_accuracy"),
     transposed_input: ("clean_accuracy", "every_digit"),

@@ -184,7 +184,7 @@ def test_a_wrong_call_is_one_line(arguments, code, line, command, tmp_path, surr
         ("my_models:ragged", "expected an array, received a list of 300 (ValueError: "),
         ("my_models:short", "expected logits or probabilities of shape (300, 10) or (300, 11), received (299, 10)"),
         ("my_models:broken", "my_models:broken raised RuntimeError: mat1 and mat2 cannot be multiplied (my_models.py:"),
-        ("my_models:picky", " (for 300 float32 images of shape 28x28); others with --input-shape: 784, 28x28, 28x28x1, 1x28x28"),
+        ("my_models:picky", " (for 300 float32 images of shape 28x28); others with --input-shape: 784, 28x28x1, 1x28x28"),
         ("my_models:leaves", "my_models:leaves raised SystemExit: no more"),
         ("my_models:interrupts", "my_models:interrupts raised KeyboardInterrupt"),
         ("interrupts:predict", "interrupts:predict: it cannot be loaded: KeyboardInterrupt"),

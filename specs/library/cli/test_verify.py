@@ -29,7 +29,7 @@ from specs.helpers.synthetic import WINS, written
 
 ROW = [
     "id", "seed", "figures", "margin", "halved", "doubled", "draws", "controls", "recipes",
-    "models", "runs", "error", "outcome",
+    "models", "runs", "reruns", "error", "outcome",
 ]  # fmt: skip
 
 SPEC = '''

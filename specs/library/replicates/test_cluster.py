@@ -12,6 +12,7 @@ import sys
 import pytest
 
 from mnistrobust.errors import UsageError
+from mnistrobust.registry import FAMILIES, load_claims
 from mnistrobust.replicates import cluster, many
 from specs.helpers import ROOT, standin
 from specs.helpers.processes import PATIENCE, children_of, kill_all, wait_for
@@ -32,14 +33,30 @@ def replicate_margin(accuracy):
     return words.worse(accuracy, than=1.0)
 """
 
+OTHER = """
+def test_{}(claim):
+    from mnistrobust import words
+
+    claim.figures(**dict.fromkeys({}, claim.replicate.seed / 10))
+    claim.margin(words.most(0.9))
+"""
+TRAINS = "ann.intelligence_at_1000_rows"
+
 
 @pytest.fixture
 def clone(tmp_path):
-    """A folder like a clone, whose one spec trains a small network."""
+    """A folder like a clone, of whose specs one trains a small network, and the others nothing."""
     (tmp_path / "clone" / "specs" / "claims").mkdir(parents=True)
     for name in ("conftest.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / "clone")
-    (tmp_path / "clone" / "specs" / "claims" / "test_ann.py").write_text(SPEC)
+    for family in FAMILIES:
+        others = [each for each in load_claims().values() if each.family == family]
+        texts = [
+            OTHER.format(each.name, list(each.figures)) for each in others if each.id != TRAINS
+        ]
+        own = SPEC * (family == "ann")
+        file = tmp_path / "clone" / "specs" / "claims" / f"test_{family}.py"
+        file.write_text("\n".join([own, *texts]))
     return tmp_path / "clone"
 
 
