@@ -76,6 +76,11 @@ def _fields(kind: Any) -> tuple[dict[str, Any], set[str]]:
     return get_type_hints(kind), needed
 
 
+def absolute(path: str | Path) -> Path:
+    """Return a path that holds in whatever folder the process works later; ~ is the home folder."""
+    return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 - leaves ~ where there is no home
+
+
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[BinaryIO]:
     """Open a file for bytes that appears whole, by a rename, or not at all; OSError where it cannot be.

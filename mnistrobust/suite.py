@@ -23,7 +23,7 @@ from mnistrobust.errors import DataError, MnistRobustError, UsageError
 from mnistrobust.evaluations import Evaluation
 from mnistrobust.evidence import NONE, load
 from mnistrobust.evidence.results import Results
-from mnistrobust.files import regular, write_whole
+from mnistrobust.files import absolute, regular, write_whole
 from mnistrobust.registry import claim_named
 from mnistrobust.store.code import INSTALLED, PACKAGE, suite_root
 from mnistrobust.transforms import NOISE_LABEL, PIXELS
@@ -271,8 +271,7 @@ def placed(values: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(values)
     for name in _PLACES.keys() & found.keys():
         if found[name] and found[name] not in _PLACES[name]:
-            path = os.path.expanduser(found[name])  # noqa: PTH111 - leaves an unknown ~name
-            found[name] = str(Path(path).absolute())
+            found[name] = str(absolute(found[name]))
     if modules := found.get("PYTHONPATH"):
         places = [str(Path(each).absolute()) for each in modules.split(os.pathsep)]
         found["PYTHONPATH"] = os.pathsep.join(places)

@@ -16,6 +16,7 @@ import numpy as np
 
 from mnistrobust.checks import formats, predictions
 from mnistrobust.checks.child import Child
+from mnistrobust.checks.input_format import detected
 from mnistrobust.checks.model import (
     UNIT,
     Model,
@@ -26,7 +27,6 @@ from mnistrobust.checks.model import (
     stated_shape,
 )
 from mnistrobust.checks.outputs import ModelError, checked_outputs, naming
-from mnistrobust.checks.reading import tried
 from mnistrobust.data import Dataset, standing
 from mnistrobust.errors import cause, unknown
 from mnistrobust.files import regular
@@ -68,8 +68,9 @@ def open_model(
 
     `input_shape` is one of SHAPES, `pixels` the values of no ink and of full ink, `outputs`
     "logits" or "probabilities": by default what makes the model accurate, and [0, 1] where no
-    others are clearly better, by the loss where they are as accurate. Raises ModelError, in one line, for what is no model, cannot be
-    loaded or called, or is as accurate in several ways.
+    others are clearly better. Of pixels that make it as accurate, those with a clearly lower loss count.
+    Raises ModelError, in one line, for what is no model, cannot be loaded or called, or is as accurate
+    in several ways.
     """
     how: dict[str, Any] = {"input_shape": input_shape, "pixels": pixels, "outputs": outputs}
     if not isinstance(given, str | Path):
@@ -81,7 +82,7 @@ def open_model(
             with naming(label), np.errstate():  # what the model sets ends with its call
                 return checked_outputs(call(images), len(images))
 
-        model = tried(predict, stated_shape(given), label, dataset, **how)
+        model = detected(predict, stated_shape(given), label, dataset, **how)
         return replace(model, versions=framework_versions())
     given = str(given)
     module = check_given(given)
@@ -96,23 +97,17 @@ def open_model(
             with naming(given, ": it cannot be loaded:"):
                 found = imported(given)
             return open_model(found, dataset, name=given, **how)
-        child = (
+        limits = {"seconds": seconds, "call_seconds": call_seconds}
+        child: Any = (
             _recorded_here(Path(given), arch)
             if sys.platform == "win32"
-            else Child(
-                given,
-                module=module,
-                arch=arch,
-                trust=trust,
-                seconds=seconds,
-                call_seconds=call_seconds,
-            )
+            else Child(given, module=module, arch=arch, trust=trust, **limits)
         )
     if child.holds_predictions:
         if input_shape or pixels:
             raise ModelError(f"{given}: predictions take no images; leave out how they are read.")
         return predictions.recorded(child, child.name, dataset, outputs=outputs)
-    model = tried(child, child.input_shape, child.name, dataset, **how)
+    model = detected(child, child.input_shape, child.name, dataset, **how)
     return replace(model, versions=child.versions)
 
 

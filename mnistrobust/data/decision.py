@@ -9,6 +9,7 @@ from mnistrobust.data import download, files
 from mnistrobust.data.dataset import Source
 from mnistrobust.data.files import cache_folder
 from mnistrobust.errors import DataError
+from mnistrobust.files import absolute
 
 _VARIABLE = "MNISTROBUST_DATA"
 
@@ -50,7 +51,7 @@ def standing(source: Source) -> Iterator[None]:
 
 def _automatic(*, offline: bool, retry: bool) -> Source:
     own = cache_folder() / "data" / "mnist.npz"
-    keras = files.placed(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets" / "mnist.npz"
+    keras = absolute(os.environ.get("KERAS_HOME") or "~/.keras") / "datasets" / "mnist.npz"
     passed_over = []
     for path, why in ((own, "downloaded before"), (keras, "found in Keras's cache")):
         if os.path.exists(path):  # noqa: PTH110 - Path.exists raises where a folder is closed to us

@@ -16,7 +16,7 @@ import platformdirs
 
 from mnistrobust.data.arrays import DAMAGED, OTHER, UNREADABLE, WHAT, Found, found_in
 from mnistrobust.errors import DataError, cause
-from mnistrobust.files import regular
+from mnistrobust.files import absolute, regular
 
 Arrays = dict[str, np.ndarray]
 
@@ -43,12 +43,7 @@ _EXPECTED = (
 def cache_folder() -> Path:
     """Return the folder for downloads and the default store (`MNISTROBUST_CACHE` overrides)."""
     override = os.environ.get("MNISTROBUST_CACHE")
-    return placed(override or platformdirs.user_cache_dir("mnistrobust", False))
-
-
-def placed(path: str) -> Path:
-    """Return an absolute path, which holds in whatever folder the process works later."""
-    return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 - leaves ~ where there is no home
+    return absolute(override or platformdirs.user_cache_dir("mnistrobust", False))
 
 
 def content_digest(arrays: Arrays) -> str:

@@ -6,7 +6,6 @@ to tell one image of 64,000, and too few for the noise that other libraries brin
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mnistrobust.errors import MnistRobustError, UsageError
-from mnistrobust.files import parsed, regular, typed
+from mnistrobust.files import absolute, parsed, regular, typed
 from mnistrobust.registry import claim_named
 
 DIGITS = 6  # significant, of every number
@@ -119,7 +118,7 @@ def load(dataset: str, chosen: str | None = None) -> Evidence | None:
     if chosen == NONE or not (chosen or path.is_file()):
         return None
     if chosen:
-        path = Path(os.path.expanduser(chosen)).absolute()  # noqa: PTH111 - leaves an unknown ~name
+        path = absolute(chosen)
     found = _load(path, _stamp(path))
     if found.head.dataset != dataset:
         raise UsageError(

@@ -22,7 +22,7 @@ import safetensors.numpy
 
 from mnistrobust.data import cache_folder
 from mnistrobust.errors import UsageError, say
-from mnistrobust.files import parsed, regular, write_whole
+from mnistrobust.files import absolute, parsed, regular, write_whole
 
 _MAGIC = b"mnistrobust 1 "
 SHORT = 20  # digits of a digest, in a name
@@ -247,7 +247,7 @@ def open_store(folder: str | Path | None = None) -> Store:
     Raises UsageError for a file, and for a folder that cannot be read or cannot exist.
     """
     chosen = folder or os.environ.get("MNISTROBUST_STORE") or cache_folder() / "store"
-    root = Path(os.path.expanduser(chosen)).absolute()  # noqa: PTH111 - leaves an unknown ~name
+    root = absolute(chosen)
     if os.path.lexists(root) and not root.is_dir():
         raise UsageError(f"--store {root}: expected a folder, found a file; name another path.")
     try:

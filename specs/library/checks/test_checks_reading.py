@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mnistrobust.checks import metrics, opening, predictions, reading
+from mnistrobust.checks import input_format, metrics, opening, predictions
 from mnistrobust.checks.inputs import FAMILIES, OUTLIERS, inputs_named
 from mnistrobust.checks.model import Model, callable_of
 from mnistrobust.checks.opening import open_model
@@ -47,7 +47,7 @@ def test_the_best_shape_counts_for_a_kind_of_pixels():
     """What is told of a try is its best accuracy, whichever shape came last."""
     taken = {("784", (0, 1)): right(20), ("28x28", (0, 1)): right(5), ("784", (0, 255)): right(2)}
 
-    assert reading._trials(taken, LABELS) == {"0..1": 1, "0..255": 0.1}
+    assert input_format._trials(taken, LABELS) == {"0..1": 1, "0..255": 0.1}
 
 
 @pytest.mark.parametrize("given", ["package.module:predict", "model.onnx"])

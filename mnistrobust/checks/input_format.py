@@ -42,7 +42,7 @@ _LIKELIER = 0.8  # of another reading's loss, at most: those of trees differ cle
 Reading = tuple[str, Pixels]  # the name of a shape, and pixels
 
 
-def tried(
+def detected(
     predict: Predict,
     stated: Any,
     name: str,
