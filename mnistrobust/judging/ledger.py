@@ -130,11 +130,11 @@ class Ledger:
             yield f"in place of {family}: {inert(place)}; verdicts are of the document's networks"
         outcomes = self.results.outcomes if self.results else ()
         for what, ids in (
-            ("failed and were tried again", [each.id for each in outcomes if each.reruns]),
+            ("tried again after a failure", [each.id for each in outcomes if each.reruns]),
             ("ran more than once", [each.id for each in outcomes if each.runs > 1 + each.reruns]),
         ):
             if ids:
-                yield f"NOTE: by a pytest plugin, {len(ids)} specs {what}, such as {ids[0]}"
+                yield f"NOTE: specs that a pytest plugin {what}: {len(ids)}, such as {ids[0]}"
         if self.results and (known := _known(self.results, self.evidence)):
             which = f"seed {known[0]} is" if len(known) == 1 else f"{len(known)} seeds are"
             yield f"NOTE: {which} the evidence's own, and cannot confirm it: name others with --seeds"
@@ -147,7 +147,7 @@ class Ledger:
             if confirming and rule.wins <= rule.replicates:
                 missed = unconfirmed(np.array(confirming), rule)
                 yield (
-                    f"of runs on {rule.replicates} seeds without a change, {missed:.0%} fail: they "
+                    f"{missed:.0%} of runs on {rule.replicates} seeds without a change fail: they "
                     f"confirm less than the evidence says"
                 )
         checks, shifts = self.checks, self.shifts

@@ -64,7 +64,7 @@ def moved(checks: Checks, outcomes: Iterable[Outcome], changed: Iterable[str]) -
     if recipes:
         outside = sum(len(checks.problems(each)) for each in outcomes)
         yield (
-            f"{outside} values lie outside their intervals. One seed shows a move of {checks.reach:.1f} "
+            f"values outside their intervals: {outside}. One seed shows a move of {checks.reach:.1f} "
             f"standard deviations (sd) in half of all runs, and hardly a smaller one. 8 seeds show far "
             f"smaller ones: 'pytest specs/claims -n auto --seeds 8'"
         )

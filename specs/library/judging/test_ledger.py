@@ -431,8 +431,8 @@ def test_a_live_run_says_how_often_it_fails_without_a_change():
 
     share = unconfirmed(np.arange(100)[None] < 90, live_rule(8))
     assert share > 0.02
-    assert f"of runs on 8 seeds without a change, {share:.0%} fail" in told(often)
-    assert "of runs on 8 seeds without a change, 0% fail" in told(measured([-0.1] * 24))
+    assert f"{share:.0%} of runs on 8 seeds without a change fail" in told(often)
+    assert "0% of runs on 8 seeds without a change fail" in told(measured([-0.1] * 24))
     assert "without a change" not in told(measured([0.1] * 18 + [-0.1] * 6))
 
 

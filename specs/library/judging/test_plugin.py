@@ -276,7 +276,7 @@ def test_a_plugin_beside_ours_lists_each_claim_once(plugin, arguments, runs, apa
     assert found == [(WINS, "failed", runs)]
     assert len(rows) == 3
     assert "NOT AS EXPECTED (1):\n" in ended.out
-    assert ("NOTE: by a pytest plugin, " in ended.out) is (runs > 1)
+    assert ("NOTE: specs that a pytest plugin " in ended.out) is (runs > 1)
 
 
 @pytest.mark.slow
@@ -290,7 +290,7 @@ def test_a_rerun_that_passes_is_said_to_be_one(apart):
     assert ended.code == 0, ended.out
     assert apart.results == {WINS: "holds", UNCONFIDENT: "holds", FIVES: "does not hold"}
     assert (
-        f"NOTE: by a pytest plugin, 1 specs failed and were tried again, such as {WINS}"
+        f"NOTE: specs that a pytest plugin tried again after a failure: 1, such as {WINS}"
         in ended.out
     )
 
@@ -327,8 +327,10 @@ def test_what_failed_and_was_tried_again_is_told_from_what_ran_twice():
     assert (first.id, first.runs, first.reruns, first.error) == (WINS, 2, 1, None)
     assert (second.id, second.runs, second.reruns, second.error) == (UNCONFIDENT, 2, 0, "it broke")
     notes = [*ledger_of(replace(runs_by_hand.run().results, outcomes=(first, second))).notes()]
-    assert f"NOTE: by a pytest plugin, 1 specs failed and were tried again, such as {WINS}" in notes
-    assert f"NOTE: by a pytest plugin, 1 specs ran more than once, such as {UNCONFIDENT}" in notes
+    assert (
+        f"NOTE: specs that a pytest plugin tried again after a failure: 1, such as {WINS}" in notes
+    )
+    assert f"NOTE: specs that a pytest plugin ran more than once: 1, such as {UNCONFIDENT}" in notes
 
 
 def test_a_failure_among_several_runs_stays(suite):
@@ -339,7 +341,7 @@ def test_a_failure_among_several_runs_stays(suite):
     assert ended.code == 1
     assert "1 failed, 3 passed, 2 xfailed" in ended.out
     assert suite.results == {WINS: "failed", UNCONFIDENT: "holds", FIVES: "does not hold"}
-    assert f"NOTE: by a pytest plugin, 3 specs ran more than once, such as {WINS}" in ended.out
+    assert f"NOTE: specs that a pytest plugin ran more than once: 3, such as {WINS}" in ended.out
 
 
 @pytest.mark.parametrize("old", ["claim.figures(fives=0.1)", "claim.figures(noisy=0.8)"])
@@ -385,8 +387,8 @@ def test_a_changed_recipe_is_judged_by_the_old_evidence(suite):
     assert (inside.code, outside.code) == (0, 1)
     assert notice in inside.out
     assert "\nann_noisy is trained anew; typical of the evidence → here: " in inside.out
-    assert "\n0 values lie outside their intervals." in inside.out
-    assert "\n1 values lie outside their intervals." in outside.out
+    assert "\nvalues outside their intervals: 0." in inside.out
+    assert "\nvalues outside their intervals: 1." in outside.out
     assert notice in outside.out
     assert "mnistrobust replicate --seeds 24 --data mnist5k" in outside.out
     assert "(better by 0.1 than the typical 0.79" in outside.out

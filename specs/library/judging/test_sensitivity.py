@@ -117,7 +117,7 @@ def test_a_changed_recipe_says_how_far_its_figures_moved():
     away = float(re.search(r"\((-\d\.\d) sd\)$", ann)[1])
     assert away == pytest.approx(-0.02 / np.std(spread(0.8, 0.01), ddof=1), abs=0.2)
     assert cnn == "cnn is trained anew; no figure of this run moved"
-    assert known.startswith("0 values lie outside their intervals. One seed shows a move of ")
+    assert known.startswith("values outside their intervals: 0. One seed shows a move of ")
     assert [*moved(CHECKS, outcomes, ["condition clean"])] == []
 
 
@@ -142,7 +142,7 @@ def test_a_figure_outside_is_counted_in_what_is_known():
     """And the smallest move that one seed sees is the half-width of the intervals."""
     *_, known = moved(CHECKS, [outcome(WINS, ["ann"], noisy=0.5)], ["recipe ann"])
 
-    assert known.startswith("1 values lie outside their intervals.")
+    assert known.startswith("values outside their intervals: 1.")
     interval, sd = CHECKS.intervals[WINS]["margin"], np.std(spread(0.2, 0.01), ddof=1)
     least = float(re.search(r"a move of (\d\.\d) standard", known)[1])
     assert least == pytest.approx(interval.smallest_change[1] / sd, abs=0.05)
